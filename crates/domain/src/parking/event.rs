@@ -1,0 +1,344 @@
+//! What is stored of gates and visits. Storage format: names and fields stay as they are for ever; open
+//! enums are tagged, so that later works can add to them.
+
+use serde::{Deserialize, Serialize};
+
+use super::credentials::Credential;
+use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
+use crate::money::Money;
+use crate::time::Timestamp;
+
+/// Why a vehicle was admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "basis", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Basis {
+    ShortTerm,
+    Reservation {
+        reservation: ReservationId,
+    },
+    /// The lane or the facility is held open.
+    FreeFlow,
+    Override {
+        reason: String,
+    },
+}
+
+/// Why a vehicle is let out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cover", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Cover {
+    NothingOwed,
+    Paid {
+        leave_by: Timestamp,
+    },
+    /// What is owed could not be known, and the facility's policy lets out.
+    MoneySideDown,
+    /// The lane or the facility is held open; what is owed becomes a debt.
+    FreeFlow {
+        owed: Option<Money>,
+    },
+    Override {
+        reason: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AdmissionMode {
+    #[default]
+    Normal,
+    /// A shut facility takes nobody in; a shut lane lets nobody through.
+    Shut,
+    HeldOpen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "scope", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ModeScope {
+    Facility,
+    Lane { lane: LaneId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Direction {
+    /// In the lane's entry direction: out of `from`, into `to`.
+    Entry,
+    Exit,
+}
+
+/// What a passage broke; it is stored all the same, because it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Irregularity {
+    OverCapacity,
+    /// Nobody had been granted this passage.
+    Unrequested,
+    /// No open visit had the credentials seen.
+    Unmatched,
+    /// The credential was inside already: the older visit is presumed left.
+    AlreadyInside,
+    /// Its time lies before the entry of the visit that it matched.
+    BeforeEntry,
+    LaneShut,
+}
+
+/// What the device says of a passage besides the time we judge it by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClock {
+    /// The device's own time, where it differs from the judged one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_time: Option<Timestamp>,
+    /// When the news reached us, where it differs from when it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+impl DeviceClock {
+    pub fn is_silent(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is known of a visit's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Entry {
+    Seen { at: Timestamp },
+    Estimated { at: Timestamp, basis: EstimateBasis },
+    Unknown,
+}
+
+impl Entry {
+    pub const fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Seen { at } | Self::Estimated { at, .. } => Some(*at),
+            Self::Unknown => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EstimateBasis {
+    DriverStatement,
+    Attendant,
+}
+
+/// Whom an exit was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Departure {
+    Visit {
+        visit: VisitId,
+    },
+    /// No visit matched: one unidentified vehicle fewer.
+    Unidentified,
+    /// No visit matched and nobody unidentified was inside: an entry was missed, and the count does not move.
+    MissedEntry,
+}
+
+/// A late entry met the exit that had come before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinedExit {
+    pub left_at: Timestamp,
+    /// Whether that exit had taken an unidentified vehicle, which is given back.
+    pub gives_back_unidentified: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Presumption {
+    ReEntry,
+    Inventory,
+    Age,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reconciliation {
+    /// What was presumed is so: the visit left, at this time as judged.
+    Confirmed,
+    /// It had not left: it is inside again.
+    StillInside,
+    /// The unmatched exit at `left_at` was this visit's.
+    Reassigned { left_at: Timestamp },
+    /// It and another visit are one stay; this one ends in the other.
+    Merged { into: VisitId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CredentialChange {
+    Added,
+    /// A misread: `old` gives way to `new`.
+    Corrected,
+    /// A lost ticket or card: `old` opens nothing any more.
+    Replaced,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HoldRelease {
+    CheckedIn,
+    Cancelled,
+    Expired,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ParkingEvent {
+    /// None: nobody knows how many places the pool has.
+    CapacitySet {
+        pool: PoolId,
+        places: Option<u32>,
+    },
+    AdmissionModeSet {
+        scope: ModeScope,
+        mode: AdmissionMode,
+        reason: String,
+    },
+    SpotTakenOutOfService {
+        spot: SpotId,
+        pool: PoolId,
+        reason: String,
+    },
+    SpotReturnedToService {
+        spot: SpotId,
+        pool: PoolId,
+    },
+    EntryGranted {
+        grant: GrantId,
+        visit: VisitId,
+        lane: LaneId,
+        pool: PoolId,
+        #[serde(flatten)]
+        basis: Basis,
+        credentials: Vec<Credential>,
+        expires_at: Timestamp,
+        plan_version: u64,
+    },
+    /// `visit` is None where nobody was identified (free flow, override).
+    ExitGranted {
+        grant: GrantId,
+        visit: Option<VisitId>,
+        lane: LaneId,
+        #[serde(flatten)]
+        cover: Cover,
+        expires_at: Timestamp,
+        plan_version: u64,
+    },
+    PassageRefused {
+        lane: LaneId,
+        direction: Direction,
+        pool: PoolId,
+        /// The refusal's stable code.
+        refusal: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        credentials: Vec<Credential>,
+    },
+    /// A granted passage did not happen in time; an entry's place is free again.
+    GrantLapsed {
+        grant: GrantId,
+    },
+    /// `visit` is None where no credential was seen: one unidentified vehicle more.
+    VehicleEntered {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visit: Option<VisitId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
+        lane: LaneId,
+        pool: PoolId,
+        area: Option<AreaId>,
+        /// Those that no earlier event of this visit introduced.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        credentials: Vec<Credential>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        irregularities: Vec<Irregularity>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        joined_exit: Option<JoinedExit>,
+        #[serde(default, skip_serializing_if = "DeviceClock::is_silent")]
+        clock: DeviceClock,
+    },
+    VehicleLeft {
+        departure: Departure,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
+        lane: LaneId,
+        pool: PoolId,
+        area: Option<AreaId>,
+        /// Only where no visit matched: what a late entry may join it by.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        credentials: Vec<Credential>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        irregularities: Vec<Irregularity>,
+        #[serde(default, skip_serializing_if = "DeviceClock::is_silent")]
+        clock: DeviceClock,
+    },
+    /// Through an inner lane.
+    VehicleMoved {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visit: Option<VisitId>,
+        lane: LaneId,
+        from: AreaId,
+        to: AreaId,
+        #[serde(default, skip_serializing_if = "DeviceClock::is_silent")]
+        clock: DeviceClock,
+    },
+    /// A visit that nobody saw entering (a lost ticket); it takes over one unidentified vehicle, if any is inside.
+    VisitDeclared {
+        visit: VisitId,
+        pool: PoolId,
+        entry: Entry,
+        credentials: Vec<Credential>,
+        takes_unidentified: bool,
+    },
+    /// Unbilled and in review until somebody reconciles it.
+    VisitPresumedLeft {
+        visit: VisitId,
+        pool: PoolId,
+        presumption: Presumption,
+    },
+    VisitReconciled {
+        visit: VisitId,
+        pool: PoolId,
+        #[serde(flatten)]
+        outcome: Reconciliation,
+        /// What it does to the count of open visits: -1, 0 or 1.
+        visits_change: i8,
+        /// What it does to the count of unidentified vehicles: -1, 0 or 1.
+        unidentified_change: i8,
+    },
+    CredentialsChanged {
+        visit: VisitId,
+        change: CredentialChange,
+        old: Option<Credential>,
+        new: Option<Credential>,
+    },
+    /// Happened when it was counted. `difference` = counted - ledger, and changes only the unidentified;
+    /// visits that nobody found are in `to_review`.
+    OccupancyCorrected {
+        pool: PoolId,
+        counted: u32,
+        /// What the ledger said was inside at that instant.
+        ledger: u32,
+        /// What was added to the unidentified: the difference, as far as they reach.
+        unidentified_change: i64,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        to_review: Vec<VisitId>,
+    },
+    /// Cannot be refused: where no place was free, `shortfall` says so and walk-ins stop until one is.
+    HoldPlaced {
+        reservation: ReservationId,
+        pool: PoolId,
+        until: Timestamp,
+        shortfall: bool,
+    },
+    HoldReleased {
+        reservation: ReservationId,
+        pool: PoolId,
+        release: HoldRelease,
+    },
+}

@@ -1,0 +1,19 @@
+//! # Payments
+//!
+//! One payment's life with its gateway.
+//!
+//! - **payable**: what a payment pays for: a session, a reservation, a debt.
+//! - **allocation**: a payable and the part of the amount it gets; a family pays two tickets at one machine.
+//! - **authorise, capture, void, refund**: reserve, take, let go, give back.
+//! - **intent**: the event before every gateway call (`GatewayCallPlanned`), so that no call is ever unknown to the log.
+//! - **unresolved**: the call's outcome is not known; the gateway is asked again under the same idempotency key.
+//!
+//! Invariants: refunded <= captured <= authorised; allocations add up to the amount, in one currency; one
+//! call at a time.
+
+pub mod payment;
+
+pub use payment::{
+    Allocation, GatewayCall, GatewayOutcome, GatewayVerb, Payable, Payment, PaymentCommand, PaymentEvent,
+    PaymentRefusal, PaymentState,
+};

@@ -1,0 +1,60 @@
+//! Events to bytes and back. The data is the event's fields as JSON; its type stands beside it.
+
+use octocity_domain::{Category, Event};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+/// The version that is written today, of every type. An older one is upcast before it is decoded.
+pub const CURRENT_VERSION: u16 = 1;
+
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    #[error("event {category}/{event_type} v{version} cannot be read by this version: {reason}")]
+    Unreadable { category: &'static str, event_type: String, version: u16, reason: String },
+}
+
+/// An event's type name and data. Aggregates' enums serialise as `{"Type":{fields}}`; the log keeps the type in
+/// a place of its own, so the wrapping is cut off here and put back by [`decode`].
+pub fn encode<E: Serialize>(event: &E) -> Result<(String, Vec<u8>), serde_json::Error> {
+    let bytes = serde_json::to_vec(event)?;
+    let cut = || serde::ser::Error::custom("an event must be an enum variant with named fields");
+    let end = bytes.iter().skip(2).position(|byte| *byte == b'"').ok_or_else(cut)? + 2;
+    if !bytes.starts_with(b"{\"") || bytes.get(end + 1) != Some(&b':') || bytes.last() != Some(&b'}') {
+        return Err(cut());
+    }
+    let event_type = String::from_utf8_lossy(&bytes[2..end]).into_owned();
+    Ok((event_type, bytes[end + 2..bytes.len() - 1].to_vec()))
+}
+
+/// The typed event of one category.
+pub fn decode_as<E: DeserializeOwned>(event_type: &str, data: &[u8]) -> Result<E, serde_json::Error> {
+    let mut wrapped = Vec::with_capacity(data.len() + event_type.len() + 5);
+    wrapped.extend_from_slice(b"{\"");
+    wrapped.extend_from_slice(event_type.as_bytes());
+    wrapped.extend_from_slice(b"\":");
+    wrapped.extend_from_slice(data);
+    wrapped.push(b'}');
+    serde_json::from_slice(&wrapped)
+}
+
+/// The event that a stream of this category stored, upcast to today's form.
+pub fn decode(category: Category, event_type: &str, version: u16, data: &[u8]) -> Result<Event, DecodeError> {
+    let unreadable = |reason: String| DecodeError::Unreadable {
+        category: category.as_str(),
+        event_type: event_type.to_owned(),
+        version,
+        reason,
+    };
+    if version > CURRENT_VERSION {
+        return Err(unreadable("it was written by a newer version; upgrade this one".to_owned()));
+    }
+    let decoded = match category {
+        Category::Facility => decode_as(event_type, data).map(Event::Facility),
+        Category::Parking => decode_as(event_type, data).map(Event::Parking),
+        Category::Reservations => decode_as(event_type, data).map(Event::Reservations),
+        Category::Session => decode_as(event_type, data).map(Event::Session),
+        Category::Payment => decode_as(event_type, data).map(Event::Payment),
+    };
+    decoded.map_err(|error| unreadable(error.to_string()))
+}

@@ -1,0 +1,13 @@
+//! The event log as everything else sees it: envelopes, positions, the codec, and the port that stores them.
+
+pub mod codec;
+pub mod envelope;
+pub mod port;
+pub mod position;
+
+pub use codec::{DecodeError, decode, encode};
+pub use envelope::{Actor, EventMeta, LedgerEntry, NewEvent, Origin, RecordedEvent, StreamId};
+pub use port::{
+    Append, AppendError, Appended, EventLog, Expected, LedgerWindow, LogError, Page, Snapshot, SnapshotStore,
+};
+pub use position::{LogId, Position, Token};

@@ -1,0 +1,73 @@
+//! Where an event stands in the whole log.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// Which log. Minted once, when a log is created; a migration keeps it and raises the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogId(pub Uuid);
+
+/// A place in the global order of one epoch. Larger is later; nothing else may be read from it: values may
+/// leave gaps, and only the adapter that made one knows what it counts. 0 is before the first event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+/// A position as clients carry it: opaque, comparable only within its log and epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub log: LogId,
+    pub epoch: u32,
+    pub position: Position,
+}
+
+/// A text that is no token of any log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidToken;
+
+impl fmt::Display for InvalidToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no position of this system; send back one exactly as it was given")
+    }
+}
+impl std::error::Error for InvalidToken {}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = (self.log.0.as_u128() >> 96) as u32;
+        write!(f, "{log:08x}-{:x}-{:x}", self.epoch, self.position.0)
+    }
+}
+
+/// A parsed token: its log is known by the first 32 bits only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParsedToken {
+    log_prefix: u32,
+    pub epoch: u32,
+    pub position: Position,
+}
+
+impl ParsedToken {
+    pub fn is_of(&self, log: LogId) -> bool {
+        (log.0.as_u128() >> 96) as u32 == self.log_prefix
+    }
+}
+
+impl FromStr for ParsedToken {
+    type Err = InvalidToken;
+    fn from_str(text: &str) -> Result<Self, InvalidToken> {
+        let mut parts = text.split('-');
+        let mut next =
+            || parts.next().filter(|part| !part.is_empty() && part.len() <= 16).ok_or(InvalidToken);
+        let (log, epoch, value) = (next()?, next()?, next()?);
+        if parts.next().is_some() || log.len() != 8 {
+            return Err(InvalidToken);
+        }
+        Ok(Self {
+            log_prefix: u32::from_str_radix(log, 16).map_err(|_| InvalidToken)?,
+            epoch: u32::from_str_radix(epoch, 16).map_err(|_| InvalidToken)?,
+            position: Position(u64::from_str_radix(value, 16).map_err(|_| InvalidToken)?),
+        })
+    }
+}

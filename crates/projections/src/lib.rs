@@ -1,1 +1,26 @@
+//! What people read: pure folds of the log into rows, and the engine that keeps the rows at the log's head.
+//!
+//! - **view**: a pure fold of events into the rows of one table; a **row** belongs to one key.
+//! - **checkpoint**: the position up to which a view's rows say what the log says.
+//! - **parked**: a key whose event could not be applied; it stands still alone, the others go on.
+//! - **late news**: an event that happened before others that the log has already; it changes the past.
+//!
+//! Invariants: rows are a function of the log, however it was cut into batches and however often it was
+//! replayed; rows and checkpoint change in one transaction; a row holds no position and no recording time.
 
+pub mod facilities;
+pub mod live;
+pub mod models;
+pub mod parking;
+pub mod payments;
+pub mod query;
+pub mod reservations;
+pub mod row;
+pub mod sessions;
+pub mod store;
+
+pub use live::{Live, Subscription};
+pub use models::{Progress, ReadModels};
+pub use query::{Query, Rows};
+pub use row::{Field, Json, Kind, Row, RowError, Table, Value};
+pub use store::{Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, Selected, StoreError};

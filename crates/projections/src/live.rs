@@ -1,0 +1,123 @@
+//! Who is told when rows change. A state subscriber reloads its rows with their checkpoint; changes that come
+//! faster than it reads merge into one, and the last always arrives.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use octocity_domain::FacilityId;
+use octocity_log::Position;
+use tokio::sync::watch;
+
+use crate::row::{Field, Key, Row, Table, Value};
+
+type Topics = HashMap<&'static str, HashMap<Vec<Value>, watch::Sender<Position>>>;
+
+/// The topics that somebody listens to: (table, prefix of the key).
+#[derive(Default)]
+pub struct Live {
+    topics: Mutex<Topics>,
+    /// How many topics there are: publishing costs one load while it is 0.
+    count: AtomicUsize,
+}
+
+impl Live {
+    /// Any row of the table.
+    pub fn all<R: Row>(self: &Arc<Self>) -> Subscription {
+        self.subscribe(R::TABLE, Vec::new())
+    }
+    /// The rows of one facility: every table's key begins with it.
+    pub fn facility<R: Row>(self: &Arc<Self>, facility: FacilityId) -> Subscription {
+        self.subscribe(R::TABLE, vec![facility.to_value()])
+    }
+    pub fn row<R: Row>(self: &Arc<Self>, key: &R::Key) -> Subscription {
+        self.subscribe(R::TABLE, key.to_values())
+    }
+
+    fn subscribe(self: &Arc<Self>, table: &'static Table, prefix: Vec<Value>) -> Subscription {
+        let mut topics = self.lock();
+        let of_table = topics.entry(table.name).or_default();
+        let receiver = match of_table.get(&prefix) {
+            Some(topic) => topic.subscribe(),
+            None => {
+                let (topic, receiver) = watch::channel(Position::default());
+                of_table.insert(prefix.clone(), topic);
+                self.count.fetch_add(1, Ordering::Release);
+                receiver
+            }
+        };
+        drop(topics);
+        Subscription { receiver, live: Arc::clone(self), table, prefix }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// Tells the subscribers of these rows (whole rows or keys) that they changed at `position`.
+    pub(crate) fn publish<'a>(
+        &self,
+        table: &'static Table,
+        rows: impl Iterator<Item = &'a [Value]>,
+        position: Position,
+    ) {
+        if self.is_idle() {
+            return;
+        }
+        let topics = self.lock();
+        let Some(of_table) = topics.get(table.name) else { return };
+        let tell = |prefix: &[Value]| {
+            if let Some(topic) = of_table.get(prefix) {
+                topic.send_if_modified(|known| std::mem::replace(known, position) != position);
+            }
+        };
+        let mut any = false;
+        for row in rows {
+            any = true;
+            tell(&row[..1]);
+            if table.key_columns > 1 {
+                tell(&row[..table.key_columns]);
+            }
+        }
+        if any {
+            tell(&[]);
+        }
+    }
+
+    fn leave(&self, table: &'static Table, prefix: &[Value]) {
+        let mut topics = self.lock();
+        let Some(of_table) = topics.get_mut(table.name) else { return };
+        // The one that leaves still counts.
+        if of_table.get(prefix).is_some_and(|topic| topic.receiver_count() <= 1) {
+            of_table.remove(prefix);
+            self.count.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Topics> {
+        // The map is whole between any two statements that could panic.
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One listener at one topic. Subscribe first, then read the rows, then wait: so nothing is missed.
+pub struct Subscription {
+    receiver: watch::Receiver<Position>,
+    live: Arc<Live>,
+    table: &'static Table,
+    prefix: Vec<Value>,
+}
+
+impl Subscription {
+    /// Waits for the next change and says its position; changes in between are merged. None: the engine is gone.
+    pub async fn changed(&mut self) -> Option<Position> {
+        self.receiver.changed().await.ok()?;
+        Some(*self.receiver.borrow_and_update())
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.live.leave(self.table, &self.prefix);
+    }
+}

@@ -1,0 +1,22 @@
+//! # Parking, as read
+//!
+//! - **occupancy**: the counts of one pool now; inside = visits + unidentified.
+//! - **area**: where vehicles are inside, as far as lanes tell; the rest is *not placed*.
+//! - **occupancy hour**: one pool's count at an hour's start and every change within it, by when it happened.
+//! - **visit row**: one stay, with what was presumed of it (*review*) and which events of the stream concern it.
+//! - **unmatched exit**: an exit that a late entry or a review may still join.
+
+pub mod areas;
+pub mod occupancy;
+pub mod occupancy_hours;
+pub mod queries;
+pub mod spots;
+pub mod unmatched_exits;
+pub mod visits;
+
+pub use areas::AreaMovesRow;
+pub use occupancy::OccupancyRow;
+pub use occupancy_hours::OccupancyHourRow;
+pub use spots::SpotOutOfServiceRow;
+pub use unmatched_exits::{UnmatchedExit, UnmatchedExitRow};
+pub use visits::{EndKind, EntryKind, VisitRow, VisitStatus};

@@ -1,0 +1,11 @@
+//! # Payments, as read
+//!
+//! - **payment row**: one payment's life and its sums.
+//! - **revenue hour**: what a facility captured and refunded in one hour, per currency, by when it happened.
+
+pub mod payment;
+pub mod queries;
+pub mod revenue_hours;
+
+pub use payment::{PaymentRow, PaymentStatus};
+pub use revenue_hours::RevenueHourRow;

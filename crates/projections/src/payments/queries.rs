@@ -1,0 +1,36 @@
+//! Sums over payments.
+
+use std::collections::BTreeMap;
+
+use octocity_domain::{Currency, FacilityId, Interval};
+
+use super::RevenueHourRow;
+use crate::query::Query;
+use crate::store::{RowStore, StoreError};
+
+const HOUR_MILLIS: i64 = 3_600_000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revenue {
+    pub captured_minor: i64,
+    pub refunded_minor: i64,
+}
+
+/// What was captured and refunded per currency in the whole hours that `interval` touches.
+pub async fn revenue(
+    store: &dyn RowStore,
+    facility: FacilityId,
+    interval: Interval,
+) -> Result<BTreeMap<Currency, Revenue>, StoreError> {
+    let first = interval.start.millis().div_euclid(HOUR_MILLIS);
+    let end = interval.end.millis().saturating_add(HOUR_MILLIS - 1).div_euclid(HOUR_MILLIS);
+    let query =
+        Query::<RevenueHourRow>::new().eq("facility", &facility).from("hour", &first).below("hour", &end);
+    let mut sums = BTreeMap::<Currency, Revenue>::new();
+    for row in query.run(store).await?.rows {
+        let sum = sums.entry(row.currency).or_default();
+        sum.captured_minor += row.captured_minor;
+        sum.refunded_minor += row.refunded_minor;
+    }
+    Ok(sums)
+}

@@ -1,0 +1,174 @@
+//! The port behind which rows are kept: written in batches with their checkpoints, read with them too.
+
+use async_trait::async_trait;
+use octocity_log::{LogId, Position};
+use thiserror::Error;
+
+use crate::row::{RowError, Table, Value};
+
+/// Up to where a view has folded which log. Opaque positions are comparable only within log and epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The view's name: that of its table.
+    pub view: String,
+    pub log: LogId,
+    pub epoch: u32,
+    pub position: Position,
+}
+
+/// A key that stands still, because this event could not be applied to it. Its later events are passed over;
+/// they stay in the log for a rebuild of the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    pub view: String,
+    /// The row's key as text, or the stream's name where the event could not even be read.
+    pub key: String,
+    pub stream: String,
+    pub revision: u64,
+    pub event_type: String,
+    pub error: String,
+}
+
+/// What one view's fold changed in its table.
+#[derive(Clone, Debug)]
+pub struct TableWrites {
+    pub table: &'static Table,
+    /// Whole rows, each key at most once.
+    pub upserts: Vec<Vec<Value>>,
+    /// Keys.
+    pub deletes: Vec<Vec<Value>>,
+}
+
+/// All of it is written in one transaction, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub writes: Vec<TableWrites>,
+    pub checkpoints: Vec<Checkpoint>,
+    pub parked: Vec<Parked>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    #[default]
+    Ascending,
+    Descending,
+}
+
+/// A condition on one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    Eq(&'static str, Value),
+    In(&'static str, Vec<Value>),
+    /// At or above.
+    From(&'static str, Value),
+    Below(&'static str, Value),
+    IsNull(&'static str),
+    NotNull(&'static str),
+    /// Text that begins with this.
+    StartsWith(&'static str, String),
+}
+
+/// One question to one table, from which every store builds its own query.
+#[derive(Clone, Debug)]
+pub struct Select {
+    pub table: &'static Table,
+    /// All of them hold.
+    pub filters: Vec<Filter>,
+    /// Key columns that are not named are added at the end, so that the order is total.
+    pub order: Vec<(&'static str, Direction)>,
+    /// Only rows after the one with these values of the order columns (see [`Select::total_order`]).
+    pub after: Option<Vec<Value>>,
+    pub before: Option<Vec<Value>>,
+    /// Take the last `limit` rows instead of the first; they come in the same order.
+    pub from_end: bool,
+    pub limit: usize,
+    /// Count all rows that hold the filters, too.
+    pub count: bool,
+}
+
+impl Select {
+    pub const fn new(table: &'static Table) -> Self {
+        Self {
+            table,
+            filters: Vec::new(),
+            order: Vec::new(),
+            after: None,
+            before: None,
+            from_end: false,
+            limit: usize::MAX,
+            count: false,
+        }
+    }
+
+    /// The order columns with the key columns that make it total: what `after` and `before` have values for.
+    pub fn total_order(&self) -> Vec<(&'static str, Direction)> {
+        let mut order = self.order.clone();
+        for column in self.table.key() {
+            if !order.iter().any(|(name, _)| *name == column.name) {
+                order.push((column.name, Direction::Ascending));
+            }
+        }
+        order
+    }
+
+    /// The indexes of the total order's columns.
+    pub fn order_columns(&self) -> Result<Vec<(usize, Direction)>, StoreError> {
+        self.total_order().into_iter().map(|(name, way)| Ok((self.index(name)?, way))).collect()
+    }
+
+    pub fn index(&self, column: &str) -> Result<usize, StoreError> {
+        self.table
+            .column(column)
+            .ok_or_else(|| StoreError::Query(format!("table {} has no column {column}", self.table.name)))
+    }
+}
+
+/// The rows and the checkpoint they are as of, from one read.
+#[derive(Clone, Debug, Default)]
+pub struct Selected {
+    pub rows: Vec<Vec<Value>>,
+    /// The view's checkpoint.
+    pub position: Position,
+    /// Whether rows follow after these (before these, with `from_end`).
+    pub has_more: bool,
+    /// With `count`: how many rows hold the filters.
+    pub total: Option<u64>,
+}
+
+/// A fault of the store: logged once, with this context, and never shown to clients.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum StoreError {
+    #[error("the read models cannot be written or read just now: {0}")]
+    Unavailable(String),
+    #[error("the read models are full: {0}")]
+    Full(String),
+    #[error(transparent)]
+    Row(#[from] RowError),
+    #[error("the question cannot be asked: {0}")]
+    Query(String),
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] octocity_log::LogError),
+}
+
+#[async_trait]
+pub trait RowStore: Send + Sync + 'static {
+    /// Makes the tables. One whose columns, key or indexes have changed is made anew, empty and without checkpoint.
+    async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
+
+    /// The rows of those keys that have one, in any order.
+    async fn load(&self, table: &'static Table, keys: Vec<Vec<Value>>)
+    -> Result<Vec<Vec<Value>>, StoreError>;
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// Rows and checkpoint in one read transaction.
+    async fn select(&self, select: Select) -> Result<Selected, StoreError>;
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError>;
+
+    /// Of these views; all of them if none is named.
+    async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError>;
+
+    /// Forgets the rows, the checkpoint and the parked keys of a view.
+    async fn reset(&self, table: &'static Table) -> Result<(), StoreError>;
+}

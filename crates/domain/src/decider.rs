@@ -86,6 +86,13 @@ pub trait Decider: 'static {
     type Refusal: Refusal;
 
     fn evolve(state: &mut Self::State, event: &Self::Event, moment: Moment);
+
+    /// Whether the facts speak of what this state would decide on. If not (the state moved on after they were
+    /// read), nothing is decided, and they are read again.
+    fn facts_fit(_state: &Self::State, _command: &Self::Command, _facts: &Self::Facts) -> bool {
+        true
+    }
+
     fn decide(
         state: &Self::State,
         command: &Self::Command,

@@ -19,6 +19,11 @@ pub enum ParkingCommand {
         pool: PoolId,
         places: Option<u32>,
     },
+    /// How many places of the pool are kept for reservations.
+    SetReservedPart {
+        pool: PoolId,
+        places: u32,
+    },
     SetAdmissionMode {
         scope: ModeScope,
         mode: AdmissionMode,
@@ -152,7 +157,7 @@ pub enum ParkingRefusal {
     /// Owed and not covered; the quote says what to pay.
     PaymentRequired {
         visit: VisitId,
-        quote: Quote,
+        quote: Box<Quote>,
     },
     /// The money side could not be reached and the policy keeps vehicles in.
     MoneySideDown,

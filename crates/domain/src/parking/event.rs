@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::credentials::Credential;
+use super::credentials::{Credential, MatchKey};
 use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
 use crate::money::Money;
 use crate::time::Timestamp;
@@ -134,6 +134,10 @@ pub enum Departure {
     Visit {
         visit: VisitId,
     },
+    /// It had been presumed left already, and now it was seen: the count does not move.
+    PresumedVisit {
+        visit: VisitId,
+    },
     /// No visit matched: one unidentified vehicle fewer.
     Unidentified,
     /// No visit matched and nobody unidentified was inside: an entry was missed, and the count does not move.
@@ -193,6 +197,11 @@ pub enum ParkingEvent {
     CapacitySet {
         pool: PoolId,
         places: Option<u32>,
+    },
+    /// How many of the pool's places are kept for reservations; walk-ins are admitted against the rest.
+    ReservedPartSet {
+        pool: PoolId,
+        places: u32,
     },
     AdmissionModeSet {
         scope: ModeScope,
@@ -268,6 +277,9 @@ pub enum ParkingEvent {
         lane: LaneId,
         pool: PoolId,
         area: Option<AreaId>,
+        /// When the way out was requested, where it was: the stay that is charged ends then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_at: Option<Timestamp>,
         /// Only where no visit matched: what a late entry may join it by.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         credentials: Vec<Credential>,
@@ -313,7 +325,7 @@ pub enum ParkingEvent {
     CredentialsChanged {
         visit: VisitId,
         change: CredentialChange,
-        old: Option<Credential>,
+        old: Option<MatchKey>,
         new: Option<Credential>,
     },
     /// Happened when it was counted. `difference` = counted - ledger, and changes only the unidentified;
@@ -341,4 +353,15 @@ pub enum ParkingEvent {
         pool: PoolId,
         release: HoldRelease,
     },
+}
+
+impl ParkingEvent {
+    /// The reservation whose right to enter this event used up.
+    pub fn used_reservation(&self) -> Option<ReservationId> {
+        match self {
+            Self::EntryGranted { basis: Basis::Reservation { reservation }, .. } => Some(*reservation),
+            Self::EntryGranted { credentials, .. } => credentials.iter().find_map(Credential::reservation),
+            _ => None,
+        }
+    }
 }

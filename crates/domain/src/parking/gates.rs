@@ -1,12 +1,17 @@
-//! The decisions at a facility's gates.
+//! The decisions at a facility's gates: which command goes to which rule.
+
 use std::sync::Arc;
 
 use super::command::{CoverFact, ParkingCommand, ParkingRefusal, ReservationFact};
+use super::credentials::{Credential, MatchKey};
 use super::event::ParkingEvent;
-use super::state::ParkingState;
-use crate::decider::{Context, Decider, Decision, Moment};
+use super::state::{self, ParkingState, PoolLedger};
+use super::{admission, counting, passages, visits};
+use crate::decider::{Context, Decider, Decision, Fact, Moment};
 use crate::event::Category;
-use crate::facilities::Plan;
+use crate::facilities::{Lane, Plan, Pool};
+use crate::ids::{LaneId, PoolId};
+use crate::time::Timestamp;
 
 /// One facility's gates: the stream `parking-<facility>`.
 pub struct Parking;
@@ -16,9 +21,14 @@ pub struct Parking;
 pub struct ParkingFacts {
     /// The facility's plan; None where the facility is unknown.
     pub plan: Option<Arc<Plan>>,
+    /// For `ExitGate`; None where its credentials name no visit inside.
     pub cover: Option<CoverFact>,
+    /// For `EnterGate` with a reservation; None where the book has none of that id.
     pub reservation: Option<ReservationFact>,
 }
+
+pub(super) type Events = Vec<Fact<ParkingEvent>>;
+pub(super) type Outcome = Result<Events, ParkingRefusal>;
 
 impl Decider for Parking {
     const CATEGORY: Category = Category::Parking;
@@ -29,13 +39,172 @@ impl Decider for Parking {
     type Facts = ParkingFacts;
     type Refusal = ParkingRefusal;
 
-    fn evolve(_state: &mut ParkingState, _event: &ParkingEvent, _moment: Moment) {}
+    fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
+        state::evolve(state, event, moment);
+    }
+
+    fn facts_fit(state: &ParkingState, command: &ParkingCommand, facts: &ParkingFacts) -> bool {
+        match command {
+            ParkingCommand::ExitGate { credentials, .. } => {
+                state.find_visit(credentials) == facts.cover.as_ref().map(|cover| cover.visit)
+            }
+            _ => true,
+        }
+    }
+
     fn decide(
-        _state: &ParkingState,
-        _command: &ParkingCommand,
-        _facts: &ParkingFacts,
-        _context: Context,
+        state: &ParkingState,
+        command: &ParkingCommand,
+        facts: &ParkingFacts,
+        context: Context,
     ) -> Decision<ParkingEvent, ParkingRefusal> {
-        Decision::refused(ParkingRefusal::FacilityUnknown)
+        let Some(plan) = facts.plan.as_deref() else {
+            return Decision::refused(ParkingRefusal::FacilityUnknown);
+        };
+        let gate = Gate { state, plan, facts, context };
+        match command {
+            ParkingCommand::EnterGate { lane, credentials, pool, requested_at } => {
+                admission::enter_gate(&gate, *lane, credentials, *pool, *requested_at)
+            }
+            ParkingCommand::ExitGate { lane, credentials, requested_at } => {
+                admission::exit_gate(&gate, *lane, credentials, *requested_at)
+            }
+            other => match decide_plainly(&gate, other) {
+                Ok(events) => Decision::Accepted(events),
+                Err(refusal) => Decision::refused(refusal),
+            },
+        }
+    }
+}
+
+fn decide_plainly(gate: &Gate<'_>, command: &ParkingCommand) -> Outcome {
+    match command {
+        ParkingCommand::EnterGate { .. } | ParkingCommand::ExitGate { .. } => Ok(Vec::new()),
+        ParkingCommand::RecordPassage { lane, direction, credentials, pool, happened_at, clock } => {
+            let seen = passages::Seen {
+                direction: *direction,
+                credentials,
+                pool: *pool,
+                at: *happened_at,
+                clock: *clock,
+            };
+            passages::record_passage(gate, *lane, seen)
+        }
+        ParkingCommand::OverrideGate { lane, direction, credentials, reason } => {
+            admission::override_gate(gate, *lane, *direction, credentials, reason)
+        }
+        ParkingCommand::SetPoolCapacity { pool, places } => counting::set_pool_capacity(gate, *pool, *places),
+        ParkingCommand::SetReservedPart { pool, places } => counting::set_reserved_part(gate, *pool, *places),
+        ParkingCommand::SetAdmissionMode { scope, mode, reason } => {
+            counting::set_admission_mode(gate, *scope, *mode, reason)
+        }
+        ParkingCommand::TakeSpotOutOfService { spot, reason } => counting::take_spot_out(gate, *spot, reason),
+        ParkingCommand::ReturnSpotToService { spot } => counting::return_spot(gate, *spot),
+        ParkingCommand::CorrectOccupancy { pool, counted, counted_at, reason } => {
+            counting::correct_occupancy(gate, *pool, *counted, *counted_at, reason)
+        }
+        ParkingCommand::PlaceHold { reservation, pool, until } => {
+            counting::place_hold(gate, *reservation, *pool, *until)
+        }
+        ParkingCommand::ReleaseHold { reservation, release } => {
+            counting::release_hold(gate, *reservation, *release)
+        }
+        ParkingCommand::LapseGrant { grant, due } => counting::lapse_grant(gate, *grant, *due),
+        ParkingCommand::ReportLostTicket { pool, credentials, replacement, entered_at, basis } => {
+            let claim = visits::Claim {
+                pool: *pool,
+                credentials,
+                replacement,
+                entered_at: *entered_at,
+                basis: *basis,
+            };
+            visits::report_lost_ticket(gate, claim)
+        }
+        ParkingCommand::CorrectCredentials { visit, change, old, new } => {
+            visits::correct_credentials(gate, *visit, *change, old.as_ref(), new.as_ref())
+        }
+        ParkingCommand::ReviewVisit { visit, review } => visits::review_visit(gate, *visit, *review),
+    }
+}
+
+/// What every rule at a gate looks at.
+pub(super) struct Gate<'a> {
+    pub state: &'a ParkingState,
+    pub plan: &'a Plan,
+    pub facts: &'a ParkingFacts,
+    pub context: Context,
+}
+
+impl Gate<'_> {
+    pub fn now(&self) -> Timestamp {
+        self.context.now
+    }
+    pub fn event_now(&self, event: ParkingEvent) -> Fact<ParkingEvent> {
+        Fact::new(event, self.context.now)
+    }
+    pub fn lane(&self, lane: LaneId) -> Result<&Lane, ParkingRefusal> {
+        self.plan.layout.lane(lane).ok_or(ParkingRefusal::LaneUnknown { lane })
+    }
+    pub fn known_pool(&self, pool: PoolId) -> Result<&Pool, ParkingRefusal> {
+        self.plan.layout.pool(pool).ok_or(ParkingRefusal::PoolUnknown { pool })
+    }
+
+    /// Places that nobody is in, is granted or is kept for; below 0 where facts went over. None: nobody knows.
+    pub fn free(&self, pool: PoolId, ledger: &PoolLedger) -> Option<i64> {
+        let places = i64::from(self.state.places_in_service(pool, self.plan)?);
+        Some(places - i64::from(ledger.inside()) - i64::from(ledger.granted) - i64::from(ledger.held))
+    }
+
+    /// Places for those without a reservation: the reserved part is never theirs, used or not.
+    pub fn free_for_walk_ins(&self, pool: PoolId, ledger: &PoolLedger) -> Option<i64> {
+        let places = i64::from(self.state.places_in_service(pool, self.plan)?);
+        let walk_ins = i64::from(ledger.inside() + ledger.granted) - i64::from(ledger.on_reservation);
+        let used_by_reservations = i64::from(ledger.held + ledger.on_reservation);
+        let reserved = used_by_reservations.max(i64::from(self.state.reserved_part(pool, self.plan)));
+        Some(places - walk_ins - reserved)
+    }
+}
+
+const CREDENTIALS_AT_MOST: usize = 8;
+const CREDENTIAL_CHARS_AT_MOST: usize = 100;
+const TEXT_CHARS_AT_MOST: usize = 500;
+
+/// Sizes and characters only: what a plate or ticket must look like is its normaliser's to say.
+pub(super) fn check_credentials(credentials: &[Credential]) -> Result<(), ParkingRefusal> {
+    let invalid = |sentence: &str| Err(ParkingRefusal::CredentialInvalid { sentence: sentence.to_owned() });
+    if credentials.len() > CREDENTIALS_AT_MOST {
+        return invalid("A vehicle shows at most 8 credentials; send the ones that were read.");
+    }
+    for credential in credentials {
+        let MatchKey(key) = credential.match_key();
+        let value = key.split_once(':').map_or("", |(_, value)| value);
+        if value.is_empty()
+            || key.chars().count() > CREDENTIAL_CHARS_AT_MOST
+            || key.chars().any(char::is_control)
+        {
+            return invalid(
+                "A credential has 1 to 90 characters, none of them control characters; correct it.",
+            );
+        }
+        if let Credential::Plate(read) = credential {
+            let texts =
+                std::iter::once(&read.raw).chain(&read.region).chain(&read.image).chain(&read.candidates);
+            if read.candidates.len() > 16
+                || texts.into_iter().any(|text| text.chars().count() > TEXT_CHARS_AT_MOST)
+            {
+                return invalid(
+                    "A plate read has at most 16 candidates and texts of at most 500 characters; shorten it.",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_reason(reason: &str) -> Result<(), ParkingRefusal> {
+    match reason.chars().count() {
+        _ if reason.trim().is_empty() => Err(ParkingRefusal::ReasonMissing),
+        0..=TEXT_CHARS_AT_MOST => Ok(()),
+        _ => Err(ParkingRefusal::TextTooLong),
     }
 }

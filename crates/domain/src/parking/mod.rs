@@ -16,11 +16,15 @@
 //! - one open visit per credential, and a reservation admits once;
 //! - a correction of the count changes only the unidentified, and ends nobody's stay.
 
+mod admission;
 pub mod command;
+mod counting;
 pub mod credentials;
 pub mod event;
 pub mod gates;
+mod passages;
 pub mod state;
+mod visits;
 
 pub use command::{CoverFact, MoneySide, ParkingCommand, ParkingRefusal, ReservationFact, Review};
 pub use credentials::{Credential, MatchKey, PlateRead};
@@ -29,4 +33,4 @@ pub use event::{
     HoldRelease, Irregularity, JoinedExit, ModeScope, ParkingEvent, Presumption, Reconciliation,
 };
 pub use gates::{Parking, ParkingFacts};
-pub use state::ParkingState;
+pub use state::{OpenGrant, ParkingState, PoolLedger, Visit, VisitStatus};

@@ -1,0 +1,364 @@
+//! Requests at a lane: may this vehicle enter, may it leave.
+
+use super::command::{CoverFact, MoneySide, ParkingRefusal, ReservationFact};
+use super::credentials::Credential;
+use super::event::{
+    AdmissionMode, Basis, Cover, Departure, DeviceClock, Direction, HoldRelease, ParkingEvent,
+};
+use super::gates::{Events, Gate, Outcome, check_credentials, check_reason};
+use super::state::{OpenGrant, PoolLedger, match_keys, shares};
+use crate::decider::{Decision, Fact, Refusal};
+use crate::facilities::{AntiPassback, EarlyArrival, EntryLimit, Lane, MoneySideDown};
+use crate::ids::{GrantId, LaneId, PoolId, ReservationId, VisitId};
+use crate::time::Timestamp;
+
+/// How far ahead of our clock a source's may be, and how old its request: older news is a passage, not a request.
+const FUTURE_SECONDS: i64 = 60;
+const REQUEST_AGE_SECONDS: i64 = 15 * 60;
+
+type Decided = Decision<ParkingEvent, ParkingRefusal>;
+
+pub(super) fn enter_gate(
+    gate: &Gate<'_>,
+    lane: LaneId,
+    credentials: &[Credential],
+    pool: Option<PoolId>,
+    requested_at: Option<Timestamp>,
+) -> Decided {
+    let lane = match well_formed(gate, lane, credentials, requested_at) {
+        Ok(lane) => lane,
+        Err(refusal) => return Decision::refused(refusal),
+    };
+    let pool = pool_of(gate, lane, pool);
+    if let Err(refusal) = gate.known_pool(pool) {
+        return Decision::refused(refusal);
+    }
+    let request = Request { lane, credentials, pool, lapsing: lapsing(gate, credentials) };
+    let lapsed = request.lapsing.iter().map(|(grant, _)| ParkingEvent::GrantLapsed { grant: *grant });
+    let mut events: Events = lapsed.map(|event| gate.event_now(event)).collect();
+    match admit(gate, &request) {
+        Ok(admission) => {
+            events.extend(admission);
+            Decision::Accepted(events)
+        }
+        Err(refusal) => {
+            events.push(turned_away(gate, &request, Direction::Entry, &refusal));
+            Decision::Refused { refusal, events }
+        }
+    }
+}
+
+struct Request<'a> {
+    lane: &'a Lane,
+    credentials: &'a [Credential],
+    pool: PoolId,
+    /// Grants that end with this request: their places and rights are free for it.
+    lapsing: Vec<(GrantId, &'a OpenGrant)>,
+}
+
+impl Request<'_> {
+    /// The pool's counts, once the lapsing grants have given their places back.
+    fn ledger(&self, gate: &Gate<'_>) -> PoolLedger {
+        let mut ledger = gate.state.pool(self.pool);
+        for (_, open) in &self.lapsing {
+            if let OpenGrant::Entry { pool, reservation, .. } = open
+                && *pool == self.pool
+            {
+                ledger.granted = ledger.granted.saturating_sub(1);
+                ledger.on_reservation =
+                    ledger.on_reservation.saturating_sub(u32::from(reservation.is_some()));
+            }
+        }
+        ledger
+    }
+
+    fn gives_back(&self, used: ReservationId) -> bool {
+        let key = Credential::Reservation { reservation: used }.match_key();
+        self.lapsing.iter().any(|(_, open)| open.keys().contains(&key))
+    }
+}
+
+fn pool_of(gate: &Gate<'_>, lane: &Lane, asked: Option<PoolId>) -> PoolId {
+    let reserved = gate.facts.reservation.as_ref().map(|reservation| reservation.pool);
+    reserved.or(asked).unwrap_or(lane.pool)
+}
+
+fn well_formed<'a>(
+    gate: &'a Gate<'_>,
+    lane: LaneId,
+    credentials: &[Credential],
+    requested_at: Option<Timestamp>,
+) -> Result<&'a Lane, ParkingRefusal> {
+    let lane = gate.lane(lane)?;
+    check_credentials(credentials)?;
+    match requested_at.map(|at| gate.now().seconds_since(at)) {
+        Some(age) if age < -FUTURE_SECONDS => Err(ParkingRefusal::TimeInFuture),
+        Some(age) if age > REQUEST_AGE_SECONDS => Err(ParkingRefusal::TimeTooOld),
+        _ if !lane.is_outer() => Err(ParkingRefusal::LaneDirectionWrong { lane: lane.id }),
+        _ => Ok(lane),
+    }
+}
+
+/// Grants whose time is over, and older ones for the same credentials (the driver backed out and tries again),
+/// give their places back before this request is decided.
+fn lapsing<'a>(gate: &Gate<'a>, credentials: &[Credential]) -> Vec<(GrantId, &'a OpenGrant)> {
+    let keys = match_keys(credentials);
+    let over = |open: &OpenGrant| match open {
+        OpenGrant::Entry { keys: granted, expires_at, .. } => {
+            *expires_at <= gate.now() || shares(granted, &keys)
+        }
+        OpenGrant::Exit { expires_at, .. } => *expires_at <= gate.now(),
+    };
+    gate.state.grants.iter().filter(|(_, open)| over(open)).map(|(grant, open)| (*grant, open)).collect()
+}
+
+fn admit(gate: &Gate<'_>, request: &Request<'_>) -> Outcome {
+    let lane_mode = gate.state.lane_mode(request.lane.id);
+    if lane_mode == AdmissionMode::Shut {
+        return Err(ParkingRefusal::LaneShut { lane: request.lane.id });
+    }
+    if gate.state.facility_mode == AdmissionMode::Shut {
+        return Err(ParkingRefusal::FacilityShut);
+    }
+    if lane_mode == AdmissionMode::HeldOpen || gate.state.facility_mode == AdmissionMode::HeldOpen {
+        return Ok(granted(gate, request, Basis::FreeFlow));
+    }
+    if request.credentials.is_empty() {
+        return Err(ParkingRefusal::CredentialsMissing);
+    }
+    if let Some(visit) = gate.state.find_visit(request.credentials)
+        && gate.plan.policies.anti_passback == AntiPassback::Hard
+    {
+        return Err(ParkingRefusal::AlreadyInside { visit });
+    }
+    match request.credentials.iter().find_map(Credential::reservation) {
+        Some(reservation) => admit_reservation(gate, request, reservation),
+        None => walk_in(gate, request, Basis::ShortTerm),
+    }
+}
+
+fn walk_in(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Outcome {
+    let unlimited = gate.plan.policies.entry_limit == EntryLimit::Unlimited;
+    match gate.free_for_walk_ins(request.pool, &request.ledger(gate)) {
+        Some(free) if free <= 0 && !unlimited => Err(ParkingRefusal::PoolFull { pool: request.pool }),
+        _ => Ok(granted(gate, request, basis)),
+    }
+}
+
+fn admit_reservation(gate: &Gate<'_>, request: &Request<'_>, reservation: ReservationId) -> Outcome {
+    let known = gate.facts.reservation.as_ref().filter(|fact| fact.reservation == reservation);
+    let Some(promise) = known else { return Err(ParkingRefusal::ReservationUnknown { reservation }) };
+    if promise.cancelled {
+        return Err(ParkingRefusal::ReservationCancelled { reservation });
+    }
+    if gate.state.used_reservations.contains_key(&reservation) && !request.gives_back(reservation) {
+        return Err(ParkingRefusal::ReservationUsed { reservation });
+    }
+    if gate.now() >= promise.interval.end {
+        return Err(ParkingRefusal::ReservationOver { reservation });
+    }
+    let lead = i64::from(gate.plan.policies.hold_lead_seconds);
+    let admits_from = promise.interval.start.minus_seconds(lead);
+    if gate.now() >= admits_from || gate.state.holds.contains_key(&reservation) {
+        return Ok(on_hold(gate, request, promise));
+    }
+    match gate.plan.policies.early_arrival {
+        EarlyArrival::Refused => Err(ParkingRefusal::ReservationTooEarly { reservation, from: admits_from }),
+        EarlyArrival::AsWalkIn => walk_in(gate, request, Basis::ShortTerm),
+        EarlyArrival::FromArrival => match gate.free(request.pool, &request.ledger(gate)) {
+            Some(free) if free <= 0 => Err(ParkingRefusal::PoolFull { pool: request.pool }),
+            _ => Ok(granted(gate, request, Basis::Reservation { reservation })),
+        },
+    }
+}
+
+/// The promise's place becomes the grant's. A hold that its process has not placed yet is placed here first, so
+/// that what it lacks is recorded all the same.
+fn on_hold(gate: &Gate<'_>, request: &Request<'_>, promise: &ReservationFact) -> Events {
+    let reservation = promise.reservation;
+    let mut events = Events::new();
+    if !gate.state.holds.contains_key(&reservation) {
+        let shortfall = gate.free(promise.pool, &request.ledger(gate)).is_some_and(|free| free <= 0);
+        let until = promise.interval.end;
+        events.push(gate.event_now(ParkingEvent::HoldPlaced {
+            reservation,
+            pool: promise.pool,
+            until,
+            shortfall,
+        }));
+    }
+    let release = HoldRelease::CheckedIn;
+    events.push(gate.event_now(ParkingEvent::HoldReleased { reservation, pool: promise.pool, release }));
+    events.extend(granted(gate, request, Basis::Reservation { reservation }));
+    events
+}
+
+fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
+    let (grant, visit) = (gate.context.command_id.grant(), gate.context.command_id.visit());
+    let mut events = vec![gate.event_now(ParkingEvent::EntryGranted {
+        grant,
+        visit,
+        lane: request.lane.id,
+        pool: request.pool,
+        basis,
+        credentials: request.credentials.to_vec(),
+        expires_at: expiry(gate),
+        plan_version: gate.plan.version,
+    })];
+    if !request.lane.detector {
+        if let Some(older) = gate.state.find_visit(request.credentials) {
+            events.extend(super::passages::presumed_left(gate, older, gate.now()));
+        }
+        events.push(gate.event_now(ParkingEvent::VehicleEntered {
+            visit: (!request.credentials.is_empty()).then_some(visit),
+            grant: Some(grant),
+            lane: request.lane.id,
+            pool: request.pool,
+            area: request.lane.inner_area(),
+            credentials: Vec::new(),
+            irregularities: Vec::new(),
+            joined_exit: None,
+            clock: DeviceClock::default(),
+        }));
+    }
+    events
+}
+
+fn expiry(gate: &Gate<'_>) -> Timestamp {
+    gate.now().plus_seconds(i64::from(gate.plan.policies.grant_limit_seconds))
+}
+
+fn turned_away(
+    gate: &Gate<'_>,
+    request: &Request<'_>,
+    direction: Direction,
+    refusal: &ParkingRefusal,
+) -> Fact<ParkingEvent> {
+    gate.event_now(ParkingEvent::PassageRefused {
+        lane: request.lane.id,
+        direction,
+        pool: request.pool,
+        refusal: refusal.code().to_owned(),
+        credentials: request.credentials.to_vec(),
+    })
+}
+
+pub(super) fn exit_gate(
+    gate: &Gate<'_>,
+    lane: LaneId,
+    credentials: &[Credential],
+    requested_at: Option<Timestamp>,
+) -> Decided {
+    let lane = match well_formed(gate, lane, credentials, requested_at) {
+        Ok(lane) => lane,
+        Err(refusal) => return Decision::refused(refusal),
+    };
+    let visit = gate.state.find_visit(credentials);
+    let pool = visit.and_then(|id| gate.state.visit(id)).map_or(lane.pool, |known| known.pool);
+    let request = Request { lane, credentials, pool, lapsing: Vec::new() };
+    match cover(gate, &request, visit) {
+        Ok(cover) => Decision::Accepted(let_out(gate, lane, pool, visit, cover)),
+        Err(refusal) => {
+            let events = vec![turned_away(gate, &request, Direction::Exit, &refusal)];
+            Decision::Refused { refusal, events }
+        }
+    }
+}
+
+fn cover(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>) -> Result<Cover, ParkingRefusal> {
+    let lane_mode = gate.state.lane_mode(request.lane.id);
+    if lane_mode == AdmissionMode::Shut {
+        return Err(ParkingRefusal::LaneShut { lane: request.lane.id });
+    }
+    if lane_mode == AdmissionMode::HeldOpen || gate.state.facility_mode == AdmissionMode::HeldOpen {
+        return Ok(Cover::FreeFlow { owed: gate.facts.cover.as_ref().and_then(|fact| fact.owed) });
+    }
+    if request.credentials.is_empty() {
+        return Err(ParkingRefusal::CredentialsMissing);
+    }
+    let Some(visit) = visit else { return Err(ParkingRefusal::CredentialUnknown) };
+    match &gate.facts.cover {
+        Some(CoverFact { money: MoneySide::Known { quote, leave_by }, .. }) => match (quote, leave_by) {
+            (Some(quote), _) if quote.owed.amount_minor > 0 => {
+                Err(ParkingRefusal::PaymentRequired { visit, quote: Box::new(quote.clone()) })
+            }
+            (Some(_), Some(leave_by)) => Ok(Cover::Paid { leave_by: *leave_by }),
+            _ => Ok(Cover::NothingOwed),
+        },
+        Some(CoverFact { money: MoneySide::Unreachable, .. }) | None => {
+            match gate.plan.policies.money_side_down {
+                MoneySideDown::LetOut => Ok(Cover::MoneySideDown),
+                MoneySideDown::KeepIn => Err(ParkingRefusal::MoneySideDown),
+            }
+        }
+    }
+}
+
+fn let_out(gate: &Gate<'_>, lane: &Lane, pool: PoolId, visit: Option<VisitId>, cover: Cover) -> Events {
+    let grant = gate.context.command_id.grant();
+    let mut events = vec![gate.event_now(ParkingEvent::ExitGranted {
+        grant,
+        visit,
+        lane: lane.id,
+        cover,
+        expires_at: expiry(gate),
+        plan_version: gate.plan.version,
+    })];
+    if !lane.detector {
+        events.push(left_at_once(gate, lane, pool, visit, grant));
+    }
+    events
+}
+
+fn left_at_once(
+    gate: &Gate<'_>,
+    lane: &Lane,
+    pool: PoolId,
+    visit: Option<VisitId>,
+    grant: GrantId,
+) -> Fact<ParkingEvent> {
+    let departure = match visit {
+        Some(visit) => Departure::Visit { visit },
+        None if gate.state.pool(pool).unidentified > 0 => Departure::Unidentified,
+        None => Departure::MissedEntry,
+    };
+    gate.event_now(ParkingEvent::VehicleLeft {
+        departure,
+        grant: Some(grant),
+        lane: lane.id,
+        pool,
+        area: lane.inner_area(),
+        requested_at: None,
+        credentials: Vec::new(),
+        irregularities: Vec::new(),
+        clock: DeviceClock::default(),
+    })
+}
+
+/// An attendant opens the gate: no rule is asked, but somebody must say why.
+pub(super) fn override_gate(
+    gate: &Gate<'_>,
+    lane: LaneId,
+    direction: Direction,
+    credentials: &[Credential],
+    reason: &str,
+) -> Outcome {
+    let lane = gate.lane(lane)?;
+    if !lane.is_outer() {
+        return Err(ParkingRefusal::LaneDirectionWrong { lane: lane.id });
+    }
+    check_credentials(credentials)?;
+    check_reason(reason)?;
+    let reason = reason.trim().to_owned();
+    let visit = gate.state.find_visit(credentials);
+    match direction {
+        Direction::Entry => {
+            let request = Request { lane, credentials, pool: lane.pool, lapsing: Vec::new() };
+            Ok(granted(gate, &request, Basis::Override { reason }))
+        }
+        Direction::Exit => {
+            let pool = visit.and_then(|id| gate.state.visit(id)).map_or(lane.pool, |known| known.pool);
+            Ok(let_out(gate, lane, pool, visit, Cover::Override { reason }))
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Facts at a lane: a vehicle passed. Nothing here is refused but what is malformed or of an unknown lane.
+
+use super::credentials::{Credential, MatchKey};
+use super::event::{
+    AdmissionMode, Departure, DeviceClock, Direction, Irregularity, JoinedExit, ParkingEvent, Presumption,
+};
+use super::gates::{Events, Gate, Outcome, check_credentials};
+use super::state::{OpenGrant, UnmatchedExit, VisitStatus, match_keys, shares};
+use crate::decider::Fact;
+use crate::facilities::Lane;
+use crate::ids::{GrantId, LaneId, PoolId, VisitId};
+use crate::time::Timestamp;
+
+/// How far the clocks of two lanes may be apart (in the real garage: minutes): an exit so little before its
+/// entry still matches it.
+const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
+
+/// What was seen at a lane.
+pub(super) struct Seen<'a> {
+    pub direction: Direction,
+    pub credentials: &'a [Credential],
+    pub pool: Option<PoolId>,
+    pub at: Timestamp,
+    pub clock: DeviceClock,
+}
+
+pub(super) fn record_passage(gate: &Gate<'_>, lane: LaneId, seen: Seen<'_>) -> Outcome {
+    let lane = gate.lane(lane)?;
+    check_credentials(seen.credentials)?;
+    if let Some(pool) = seen.pool {
+        gate.known_pool(pool)?;
+    }
+    let seen = judged(gate, seen);
+    let Some((from, to)) = lane.from.zip(lane.to) else {
+        return Ok(match seen.direction {
+            Direction::Entry => entered(gate, lane, &seen),
+            Direction::Exit => vec![left(gate, lane, &seen)],
+        });
+    };
+    let (from, to) = match seen.direction {
+        Direction::Entry => (from, to),
+        Direction::Exit => (to, from),
+    };
+    let visit = gate.state.find_visit(seen.credentials);
+    let moved = ParkingEvent::VehicleMoved { visit, lane: lane.id, from, to, clock: seen.clock };
+    Ok(vec![Fact::new(moved, seen.at)])
+}
+
+/// Nothing has happened that is still to come: a time ahead of ours is judged to be now, and kept as the device's own.
+fn judged<'a>(gate: &Gate<'_>, mut seen: Seen<'a>) -> Seen<'a> {
+    if seen.at > gate.now() {
+        seen.clock.device_time = seen.clock.device_time.or(Some(seen.at));
+        seen.at = gate.now();
+    }
+    seen
+}
+
+fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
+    let seen_keys = match_keys(seen.credentials);
+    let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys);
+    let (granted_visit, granted_pool, granted_keys) = match grant {
+        Some((_, OpenGrant::Entry { visit, pool, keys, .. })) => (Some(*visit), Some(*pool), keys.as_slice()),
+        _ => (None, None, [].as_slice()),
+    };
+    let pool = granted_pool.or(seen.pool).unwrap_or(lane.pool);
+    let keys: Vec<MatchKey> = seen_keys.iter().chain(granted_keys).cloned().collect();
+    let visit = (!keys.is_empty()).then(|| granted_visit.unwrap_or_else(|| gate.context.command_id.visit()));
+
+    let inside = Inside::of(gate, &keys, seen.at);
+    let joined = join(gate, &keys, seen.at, inside.next_entry_at);
+    let mut irregularities = irregularities_of_entry(gate, lane, pool, grant.is_some());
+    if inside.anyone() {
+        irregularities.push(Irregularity::AlreadyInside);
+    }
+    // An entry that had its exit already says nothing of a visit that is inside now.
+    let gone = if joined.is_some() { &[] } else { inside.entered_before.as_slice() };
+    let mut events: Events = gone.iter().filter_map(|older| presumed_left(gate, *older, seen.at)).collect();
+    let introduced = |credential: &&Credential| !granted_keys.contains(&credential.match_key());
+    events.push(Fact::new(
+        ParkingEvent::VehicleEntered {
+            visit,
+            grant: grant.map(|(id, _)| id),
+            lane: lane.id,
+            pool,
+            area: lane.inner_area(),
+            credentials: seen.credentials.iter().filter(introduced).cloned().collect(),
+            irregularities,
+            joined_exit: joined,
+            clock: seen.clock,
+        },
+        seen.at,
+    ));
+    // Late news: the vehicle has entered again since, so it had left in between, unseen.
+    if let (Some(visit), Some(next), None) = (visit, inside.next_entry_at, joined) {
+        let presumption = Presumption::ReEntry;
+        events.push(Fact::new(ParkingEvent::VisitPresumedLeft { visit, pool, presumption }, next));
+    }
+    events
+}
+
+/// The visits inside that have one of the credentials of an entry.
+struct Inside {
+    entered_before: Vec<VisitId>,
+    /// When the earliest of those entered that came after it.
+    next_entry_at: Option<Timestamp>,
+}
+
+impl Inside {
+    fn of(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp) -> Self {
+        let mut found = Self { entered_before: Vec::new(), next_entry_at: None };
+        for id in keys.iter().filter_map(|key| gate.state.inside_by_key.get(key)) {
+            match gate.state.visit(*id).and_then(|known| known.entry.at()) {
+                Some(entered_at) if entered_at > at => {
+                    found.next_entry_at =
+                        Some(found.next_entry_at.map_or(entered_at, |next| next.min(entered_at)));
+                }
+                _ if found.entered_before.contains(id) => {}
+                _ => found.entered_before.push(*id),
+            }
+        }
+        found
+    }
+
+    const fn anyone(&self) -> bool {
+        !self.entered_before.is_empty() || self.next_entry_at.is_some()
+    }
+}
+
+fn irregularities_of_entry(gate: &Gate<'_>, lane: &Lane, pool: PoolId, granted: bool) -> Vec<Irregularity> {
+    let mut found = Vec::new();
+    let places = gate.state.places_in_service(pool, gate.plan);
+    if places.is_some_and(|places| gate.state.pool(pool).inside() >= places) {
+        found.push(Irregularity::OverCapacity);
+    }
+    let free_flow = AdmissionMode::HeldOpen;
+    let open = gate.state.facility_mode == free_flow || gate.state.lane_mode(lane.id) == free_flow;
+    if !granted && lane.detector && !open {
+        found.push(Irregularity::Unrequested);
+    }
+    if gate.state.lane_mode(lane.id) == AdmissionMode::Shut {
+        found.push(Irregularity::LaneShut);
+    }
+    found
+}
+
+/// The exit that came before its entry's news: the first one not before the entry, and not after `before`.
+fn join(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp, before: Option<Timestamp>) -> Option<JoinedExit> {
+    let earliest = at.minus_seconds(CLOCK_SKEW_SECONDS);
+    let fits = |exit: &&UnmatchedExit| {
+        exit.left_at >= earliest
+            && before.is_none_or(|limit| exit.left_at <= limit)
+            && shares(&exit.keys, keys)
+    };
+    let exit = gate.state.unmatched_exits.iter().filter(fits).min_by_key(|exit| exit.left_at)?;
+    Some(JoinedExit { left_at: exit.left_at, gives_back_unidentified: exit.took_unidentified })
+}
+
+/// The older visit of a credential that is seen entering again.
+pub(super) fn presumed_left(gate: &Gate<'_>, visit: VisitId, at: Timestamp) -> Option<Fact<ParkingEvent>> {
+    let pool = gate.state.visit(visit)?.pool;
+    Some(Fact::new(ParkingEvent::VisitPresumedLeft { visit, pool, presumption: Presumption::ReEntry }, at))
+}
+
+/// The open grant that a passage is of: the one of these credentials, else the oldest one of the lane that the
+/// credentials do not speak against.
+fn matching_grant<'a>(
+    gate: &'a Gate<'_>,
+    lane: LaneId,
+    direction: Direction,
+    keys: &[MatchKey],
+) -> Option<(GrantId, &'a OpenGrant)> {
+    let of_direction = |open: &OpenGrant| match open {
+        OpenGrant::Entry { .. } => direction == Direction::Entry,
+        OpenGrant::Exit { .. } => direction == Direction::Exit,
+    };
+    let here = || gate.state.grants.iter().filter(|(_, open)| open.lane() == lane && of_direction(open));
+    let named = here().find(|(_, open)| shares(open.keys(), keys));
+    let oldest = || {
+        here().filter(|(_, open)| !contradicts(open.keys(), keys)).min_by_key(|(_, open)| open.granted_at())
+    };
+    named.or_else(oldest).map(|(id, open)| (*id, open))
+}
+
+/// Whether both name a credential of one kind (a plate, a ticket), but not the same.
+fn contradicts(granted: &[MatchKey], seen: &[MatchKey]) -> bool {
+    let kind = |key: &MatchKey| key.0.split(':').next().unwrap_or_default().to_owned();
+    seen.iter().any(|one| granted.iter().any(|other| kind(one) == kind(other) && one != other))
+}
+
+fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
+    let keys = match_keys(seen.credentials);
+    let grant = matching_grant(gate, lane.id, seen.direction, &keys);
+    let granted_visit = grant.and_then(|(_, open)| match open {
+        OpenGrant::Exit { visit, .. } => *visit,
+        OpenGrant::Entry { .. } => None,
+    });
+    let named = gate.state.find_visit(seen.credentials).filter(|id| !entered_after(gate, *id, seen.at));
+    let visit =
+        granted_visit.filter(|id| gate.state.visit(*id).is_some_and(super::Visit::is_inside)).or(named);
+    let pool = visit.and_then(|id| gate.state.visit(id)).map(|known| known.pool);
+    let pool = pool.or(seen.pool).unwrap_or(lane.pool);
+    let departure = match (visit, presumed(gate, &keys, seen.at)) {
+        (Some(visit), _) => Departure::Visit { visit },
+        (None, Some(visit)) => Departure::PresumedVisit { visit },
+        (None, None) if gate.state.pool(pool).unidentified > 0 => Departure::Unidentified,
+        (None, None) => Departure::MissedEntry,
+    };
+    let unmatched = matches!(departure, Departure::Unidentified | Departure::MissedEntry);
+    let mut irregularities = Vec::new();
+    if unmatched && !keys.is_empty() {
+        irregularities.push(Irregularity::Unmatched);
+    }
+    if visit.and_then(|id| gate.state.visit(id)?.entry.at()).is_some_and(|entered_at| entered_at > seen.at) {
+        irregularities.push(Irregularity::BeforeEntry);
+    }
+    if gate.state.lane_mode(lane.id) == AdmissionMode::Shut {
+        irregularities.push(Irregularity::LaneShut);
+    }
+    let event = ParkingEvent::VehicleLeft {
+        departure,
+        grant: grant.map(|(id, _)| id),
+        lane: lane.id,
+        pool,
+        area: lane.inner_area(),
+        requested_at: grant.map(|(_, open)| open.granted_at()),
+        credentials: if unmatched { seen.credentials.to_vec() } else { Vec::new() },
+        irregularities,
+        clock: seen.clock,
+    };
+    Fact::new(event, seen.at)
+}
+
+fn entered_after(gate: &Gate<'_>, visit: VisitId, at: Timestamp) -> bool {
+    let entered_at = gate.state.visit(visit).and_then(|known| known.entry.at());
+    entered_at.is_some_and(|entered_at| entered_at > at.plus_seconds(CLOCK_SKEW_SECONDS))
+}
+
+/// A visit presumed left whose real exit this is: the latest one that entered before it.
+fn presumed(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp) -> Option<VisitId> {
+    if keys.is_empty() {
+        return None;
+    }
+    let candidates = gate.state.visits.iter().filter(|(_, visit)| {
+        matches!(visit.status, VisitStatus::PresumedLeft { .. })
+            && shares(&visit.keys, keys)
+            && visit.entry.at().is_none_or(|entered_at| entered_at <= at)
+    });
+    candidates.max_by_key(|(id, visit)| (visit.entry.at(), **id)).map(|(id, _)| *id)
+}

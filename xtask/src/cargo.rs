@@ -1,0 +1,75 @@
+//! The steps that are cargo's own.
+
+use std::path::Path;
+
+use crate::process::{command, output, succeeds, watch};
+use crate::score::{Score, Verdict};
+
+fn cargo(root: &Path, arguments: &[&str], failure: &str) -> Verdict {
+    match succeeds(command("cargo", arguments, root))? {
+        true => Ok(Score::PASS),
+        false => Err(failure.to_owned()),
+    }
+}
+
+pub fn fmt(root: &Path) -> Verdict {
+    cargo(root, &["fmt", "--all", "--check"], "some files are not formatted; run: cargo fmt --all")
+}
+
+pub fn clippy(root: &Path) -> Verdict {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+    cargo(root, &arguments, "clippy has something to say; see above")
+}
+
+/// Every test of the workspace. The binary is built first: the end-to-end tests start it.
+pub fn specs(root: &Path) -> Verdict {
+    binary(root)?;
+    let mut sum = Score::default();
+    let arguments = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    let fine = watch(command("cargo", &arguments, root), |line| {
+        if let Some(score) = Score::parse_rust(line) {
+            sum.add(score);
+        }
+    })?;
+    if !fine && sum.failed == 0 {
+        return Err("the tests could not be built, or one was killed; see above".to_owned());
+    }
+    Ok(sum)
+}
+
+/// Builds the binary and says where it is.
+pub fn binary(root: &Path) -> Result<std::path::PathBuf, String> {
+    if !succeeds(command("cargo", &["build", "--package", "octocity", "--locked"], root))? {
+        return Err("the binary could not be built; see above".to_owned());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    Ok(target.join("debug").join(format!("octocity{}", std::env::consts::EXE_SUFFIX)))
+}
+
+pub fn schema(root: &Path) -> Verdict {
+    let program = binary(root)?;
+    let printed = output(command(&program.to_string_lossy(), &["schema"], root))
+        .ok_or("octocity schema failed; run it by hand to see why")?;
+    let path = root.join("schema/schema.graphql");
+    let kept = std::fs::read_to_string(&path).map_err(|error| format!("schema/schema.graphql: {error}"))?;
+    let differs = printed.lines().zip(kept.lines()).position(|(one, other)| one != other);
+    match (printed.trim_end() == kept.trim_end(), differs) {
+        (true, _) => Ok(Score::PASS),
+        (false, at) => Err(format!(
+            "schema/schema.graphql is not what the binary prints (line {}); run: octocity schema > schema/schema.graphql",
+            at.unwrap_or_else(|| printed.lines().count().min(kept.lines().count())) + 1
+        )),
+    }
+}
+
+/// cargo-deny is nobody's duty to install: where it is not, this says so.
+pub fn deny(root: &Path) -> Verdict {
+    if output(command("cargo", &["deny", "--version"], root)).is_none() {
+        println!(
+            "cargo-deny is not installed, so licences and advisories were not looked at (cargo install cargo-deny)"
+        );
+        return Ok(Score::default());
+    }
+    let arguments = ["deny", "--all-features", "check", "licenses", "bans", "sources"];
+    cargo(root, &arguments, "cargo-deny found something; see above")
+}

@@ -13,6 +13,8 @@ pub mod payments;
 pub mod reservations;
 pub mod sessions;
 pub mod tariffs;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 
 pub use decider::{Context, Decider, Decision, Fact, Moment};

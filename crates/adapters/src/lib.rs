@@ -1,1 +1,3 @@
+//! What touches the world, one module each.
 
+pub mod sqlite;

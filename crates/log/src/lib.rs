@@ -2,11 +2,13 @@
 
 pub mod codec;
 pub mod envelope;
+pub mod memory;
 pub mod port;
 pub mod position;
 
 pub use codec::{DecodeError, decode, encode};
 pub use envelope::{Actor, EventMeta, LedgerEntry, NewEvent, Origin, RecordedEvent, StreamId};
+pub use memory::{Fault, MemoryLog, MemorySnapshots};
 pub use port::{
     Append, AppendError, Appended, EventLog, Expected, LedgerWindow, LogError, Page, Snapshot, SnapshotStore,
 };

@@ -21,6 +21,27 @@ pub struct Append {
     pub entries: Vec<LedgerEntry>,
 }
 
+impl Append {
+    /// Whether its entries account for its events, each from the revision where the one before it ends. Every
+    /// adapter asks this first: what breaks it is a fault of the appender, and nothing of it is stored.
+    pub fn check(&self) -> Result<(), LogError> {
+        let mut revision = self.expected;
+        for entry in &self.entries {
+            if entry.first_revision != revision {
+                return Err(LogError::Unavailable(format!(
+                    "command {} says revision {}, its place is {revision}",
+                    entry.command_id, entry.first_revision
+                )));
+            }
+            revision += u64::from(entry.events);
+        }
+        match revision == self.expected + self.events.len() as u64 {
+            true => Ok(()),
+            false => Err(LogError::Unavailable("a batch's entries do not account for its events".to_owned())),
+        }
+    }
+}
+
 /// Where a batch came to stand: durable when this is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -69,12 +90,22 @@ pub struct LedgerWindow {
     pub ids: Vec<CommandId>,
 }
 
+impl LedgerWindow {
+    /// `ids` by id descending; `cut` where the ledger holds older ones. A window of no ids, cut, answers nothing:
+    /// its floor is above every id.
+    pub fn of(ids: Vec<CommandId>, cut: bool) -> Self {
+        let lowest = ids.last().copied().unwrap_or(CommandId(uuid::Uuid::max()));
+        Self { floor: cut.then_some(lowest), ids }
+    }
+}
+
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     fn id(&self) -> LogId;
     fn epoch(&self) -> u32;
 
-    /// Appends each batch of the list for itself; many waiting callers share one durable commit.
+    /// All of the batch or nothing; many waiting callers share one durable commit. The expected revision is
+    /// checked before the ledger.
     async fn append(&self, batch: Append) -> Result<Appended, AppendError>;
 
     /// The events of a stream from revision `from` on, at most `limit`, in order.

@@ -1,0 +1,254 @@
+//! What can be typed after `octocity`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const OVERVIEW_EXAMPLES: &str = "\
+Examples:
+  octocity demo                                  a demonstration city; open http://127.0.0.1:8090/
+  octocity serve --data /var/lib/octocity        the same server for your own car parks
+  octocity import gates --format aps gates.log   feed the log of a real garage
+  octocity import occupancy counts.csv.gz --json
+  octocity doctor                                what is wrong with the configuration or the data folder
+
+Configuration, each stronger than the one before it:
+  1. the file octocity.toml of the current folder, or the one named by --config
+  2. environment: OCTOCITY_DATA, OCTOCITY_LISTEN, OCTOCITY_LOG, OCTOCITY_RETENTION_DAYS, OCTOCITY_QUEUE,
+     OCTOCITY_TOKENS (name=sha256hex,...); OCTOCITY_CONFIG names the file
+  3. the flags below
+  An unknown key is an error. The file's keys:
+    data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
+    retention_days = 7           queue = 4096
+    [tokens]                     # needed to listen on anything but this machine
+    gate-camera-1 = \"<sha256 of the token, 64 hex digits>\"
+
+Exit codes:
+  0  done
+  1  a fault of ours, or of the machine (a full disk); the message says what to do
+  2  usage or configuration
+  3  the data folder: written by a newer version, in use by another process, or damaged
+  4  the input file: missing, unreadable, or cut off
+  5  doctor found problems
+
+With --json the last line of standard output is one JSON object (on failure {\"error\":{\"exit_code\",\"message\"}}).
+Progress goes to standard error, and only to a terminal.";
+
+/// Runs a city's car parks: every gate passage, booking and payment is an event in a log.
+#[derive(Debug, Parser)]
+#[command(name = "octocity", version, after_help = OVERVIEW_EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// The data folder; made if it is missing [default: ./octocity-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+    /// The address to serve on [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDR", global = true)]
+    pub listen: Option<SocketAddr>,
+    /// The configuration file [default: octocity.toml, if there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// End standard output with one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server: GraphQL, the live page, health and metrics
+    #[command(after_help = "\
+Answers on
+  /               the live page
+  /graphql        GraphQL by POST and GET, subscriptions by SSE and WebSocket (graphql-transport-ws)
+  /graphiql       an editor to try queries in
+  /health/live    200 while the process runs
+  /health/ready   200 once projections and processes have caught up
+  /metrics        Prometheus text
+
+Ctrl-C or SIGTERM stops it cleanly: it takes no more, answers what it has, and closes the log.
+To listen beyond this machine, configure tokens first:
+  printf %s \"$TOKEN\" | sha256sum                 the hash to put under [tokens]")]
+    Serve,
+    /// Run the server with a demonstration city whose traffic flows
+    #[command(after_help = "\
+On the first start it registers about eight car parks of one city, with pools, levels, lanes, tariffs in EUR and
+reservations. Simulated drivers come and go, pay, are turned away, or leave through an override. The choices come
+from --seed; the times are those of your clock.
+Traffic is limited to --passages-per-second and stops for good at --max-events stored events, so that a demo left
+running fills no disk. Delete the data folder to start anew.")]
+    Demo(DemoArgs),
+    /// Feed recorded data through the same commands as live traffic
+    #[command(subcommand)]
+    Import(Import),
+    /// Make read models anew from the log
+    #[command(after_help = "\
+Without a name all views are rebuilt. Reading models hold nothing of their own: after a rebuild their rows are equal.
+Compare `octocity hash` before and after. The server must not run on the same folder meanwhile.")]
+    Rebuild {
+        /// The view to rebuild [default: all]
+        view: Option<String>,
+    },
+    /// Row count and hash of every read model table
+    #[command(after_help = "\
+The hash is over what the rows say, in key order, not where a store put them: the same history gives the same
+hashes after any rebuild or interruption.
+With --json: {\"tables\":[{\"name\":…,\"rows\":…,\"hash\":…},…]}")]
+    Hash,
+    /// Measure this machine: commands, projections and live latency beside their bare limits
+    Bench(BenchArgs),
+    /// Print the GraphQL schema (SDL)
+    Schema,
+    /// Say what is wrong with the configuration or the data folder, and what to do
+    #[command(after_help = "Exit code 5 when a problem was found, 0 when there is none.")]
+    Doctor,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Where the drivers' choices come from: the same seed, the same choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many vehicles pass all lanes together in a second, at most
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub passages_per_second: u32,
+    /// Stop the traffic, not the server, when the log holds this many events
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    pub max_events: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// How long each measurement runs
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub seconds: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// The log of a garage's gates: one passage a line
+    #[command(after_help = GATES_HELP)]
+    Gates(GatesArgs),
+    /// Counts of car parks over time (CSV: SystemCodeNumber,Capacity,Occupancy,LastUpdated)
+    #[command(after_help = OCCUPANCY_HELP)]
+    Occupancy(OccupancyArgs),
+}
+
+const GATES_HELP: &str = "\
+Every line ends as a passage, as a duplicate, or as a row of the report that says why. What identifies a passage is
+its direction, card and swipe time; a line that tells it again (with another time of creation or closing) is a
+duplicate. Importing the file again, or a later file that repeats some of its lines, adds no event.
+
+The garage is registered on the first import if it is not known: one pool, lanes 'entry' and 'exit'.
+The first line's own count opens the books. Where no line was created for more than 24 hours, the record has a
+hole: nobody seen before it is vouched for any more. As an attendant would, the import then closes the visits from
+before the hole and recounts with the controller's number (CorrectOccupancy); both are events that say so.
+
+At the end it prints for each such period what was inside beside what the controller counted.
+
+Examples:
+  octocity import gates --format aps gates.log.gz --report report.csv
+  octocity import gates --format aps gates.log --facility \"Harbour garage\" --pool cars --capacity 120";
+
+const OCCUPANCY_HELP: &str = "\
+Each car park of the file is registered on its first row. Its first count opens the books (CorrectOccupancy); every
+later one becomes as many passages without credentials as the count moved, spread evenly over the interval. Every
+passage is a command through the whole handler, with its durable append.
+
+Rows that are malformed, negative, repeat a car park and time, or go back in time are in the report and change
+nothing; rows over capacity are applied, and reported as such.
+
+Stop it at any time, also by kill -9, and start it again: it goes on where it was. A car park's rows up to the newest
+one imported are taken as known, so the file again, or a later one that overlaps, adds nothing twice. Where a later
+file does not continue at the count the car park has, its first row is a recount.
+
+Examples:
+  octocity import occupancy counts.csv.gz --report report.csv
+  octocity import occupancy counts.csv --json | tail -1";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GateFormat {
+    /// `;`-separated controller log: created;direction;card;swipe;floor counts;...
+    Aps,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct GatesArgs {
+    /// The log, plain or gzip
+    pub file: PathBuf,
+    #[arg(long, value_enum, default_value_t = GateFormat::Aps)]
+    pub format: GateFormat,
+    /// The garage's name; its id is derived from it
+    #[arg(long, value_name = "NAME", default_value = "APS garage")]
+    pub facility: String,
+    /// The code of its one pool
+    #[arg(long, value_name = "CODE", default_value = "all")]
+    pub pool: String,
+    /// The time zone of the times in the log (IANA name)
+    #[arg(long, value_name = "ZONE", default_value = "Europe/Prague")]
+    pub zone: String,
+    /// The currency it charges in (ISO 4217)
+    #[arg(long, value_name = "CODE", default_value = "CZK")]
+    pub currency: String,
+    /// How many places it has [default: nobody knows]
+    #[arg(long, value_name = "PLACES")]
+    pub capacity: Option<u32>,
+    /// By how many seconds the entry lane's clock is ahead of the controller's
+    #[arg(long, value_name = "SECONDS", default_value_t = 495, allow_negative_numbers = true)]
+    pub entry_clock_ahead_seconds: i64,
+    /// By how many seconds the exit lane's clock is ahead of the controller's
+    #[arg(long, value_name = "SECONDS", default_value_t = 283, allow_negative_numbers = true)]
+    pub exit_clock_ahead_seconds: i64,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct OccupancyArgs {
+    /// The counts, plain or gzip
+    pub file: PathBuf,
+    /// The code of the one pool of each car park
+    #[arg(long, value_name = "CODE", default_value = "all")]
+    pub pool: String,
+    /// The time zone of the times in the file (IANA name)
+    #[arg(long, value_name = "ZONE", default_value = "Europe/London")]
+    pub zone: String,
+    /// The currency they charge in (ISO 4217)
+    #[arg(long, value_name = "CODE", default_value = "GBP")]
+    pub currency: String,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Write what was not clean, row by row, to this CSV file [default: only a summary is printed]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_flags_are_understood_after_the_command() {
+        let cli = Cli::parse_from(["octocity", "hash", "--data", "/somewhere", "--json"]);
+        assert_eq!(cli.common.data, Some(PathBuf::from("/somewhere")));
+        assert!(cli.common.json);
+    }
+}

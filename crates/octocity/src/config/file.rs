@@ -1,0 +1,70 @@
+//! The TOML file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::nearest::hint;
+use super::{Layer, Token, check_queue, check_retention_days, parse_level, shown};
+use crate::failure::Failure;
+
+const KEYS: [&str; 6] = ["data", "listen", "log", "retention_days", "queue", "tokens"];
+
+pub fn read(path: &Path) -> Result<Layer, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{} cannot be read: {error}; correct --config.", shown(path)))
+    })?;
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| Failure::usage(format!("{} is no TOML: {error}", shown(path))))?;
+    let mut layer = Layer::default();
+    for (key, value) in &table {
+        set(&mut layer, key, value, path)?;
+    }
+    Ok(layer)
+}
+
+fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), Failure> {
+    let of = format!("'{key}' in {}", shown(path));
+    match key {
+        // A relative folder is relative to the file that names it, wherever the command is started.
+        "data" => layer.data = Some(beside(path, Path::new(text(value, &of)?))),
+        "listen" => layer.listen = Some(address(text(value, &of)?, &of)?),
+        "log" => layer.log = Some(parse_level(text(value, &of)?, &of)?),
+        "retention_days" => layer.retention_days = Some(check_retention_days(number(value, &of)?, &of)?),
+        "queue" => layer.queue = Some(check_queue(number(value, &of)? as usize, &of)?),
+        "tokens" => layer.tokens = Some(tokens(value, &of)?),
+        unknown => {
+            let file = shown(path);
+            let hint = hint(unknown, &KEYS);
+            return Err(Failure::usage(format!("{file} has an unknown key '{unknown}'; {hint}")));
+        }
+    }
+    Ok(())
+}
+
+fn beside(file: &Path, folder: &Path) -> PathBuf {
+    file.parent().map_or_else(|| folder.to_owned(), |parent| parent.join(folder))
+}
+
+fn text<'a>(value: &'a Value, of: &str) -> Result<&'a str, Failure> {
+    value.as_str().ok_or_else(|| Failure::usage(format!("{of} must be a text in quotes.")))
+}
+
+fn number(value: &Value, of: &str) -> Result<u32, Failure> {
+    let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| Failure::usage(format!("{of} must be a whole number, not negative.")))
+}
+
+pub fn address(text: &str, of: &str) -> Result<SocketAddr, Failure> {
+    text.parse()
+        .map_err(|_| Failure::usage(format!("{of} is '{text}'; it is an address such as 127.0.0.1:8090.")))
+}
+
+fn tokens(value: &Value, of: &str) -> Result<Vec<Token>, Failure> {
+    let table = value
+        .as_table()
+        .ok_or_else(|| Failure::usage(format!("{of} must be a table: name = \"sha256 hex\".")))?;
+    table.iter().map(|(name, hash)| Token::try_new(name, text(hash, &format!("token '{name}'"))?)).collect()
+}

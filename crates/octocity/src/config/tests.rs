@@ -1,0 +1,77 @@
+use std::fs;
+
+use super::*;
+
+const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn load(file: &str, environment: &[(&str, &str)], common: Common) -> Result<Config, Failure> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("octocity.toml");
+    fs::write(&path, file).unwrap();
+    let common = Common { config: Some(path), ..common };
+    Config::load(&common, environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
+}
+
+#[test]
+fn flags_beat_environment_beats_file() {
+    let file = "listen = \"127.0.0.1:1\"\nretention_days = 1\nqueue = 100\n";
+    let environment = [("OCTOCITY_LISTEN", "127.0.0.1:2"), ("OCTOCITY_RETENTION_DAYS", "2"), ("HOME", "/x")];
+    let common = Common { listen: Some("127.0.0.1:3".parse().unwrap()), ..Common::default() };
+    let config = load(file, &environment, common).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.retention_days, 2);
+    assert_eq!(config.queue, 100);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_known_one() {
+    let failure = load("lisen = \"127.0.0.1:1\"", &[], Common::default()).unwrap_err();
+    assert_eq!(failure.kind.exit_code(), 2);
+    assert!(failure.message.contains("'lisen'") && failure.message.contains("'listen'"), "{failure}");
+    let failure = load("", &[("OCTOCITY_DATAA", "x")], Common::default()).unwrap_err();
+    assert!(failure.message.contains("OCTOCITY_DATAA"), "{failure}");
+    assert!(failure.message.contains("'OCTOCITY_DATA'"), "{failure}");
+}
+
+#[test]
+fn a_relative_data_folder_lies_beside_its_file() {
+    let config = load("data = \"city\"", &[], Common::default()).unwrap();
+    assert_eq!(config.data, config.file.unwrap().parent().unwrap().join("city"));
+}
+
+#[test]
+fn tokens_are_hashes_and_a_bad_one_is_not_repeated() {
+    let config = load(&format!("[tokens]\ncamera = \"{HASH}\""), &[], Common::default()).unwrap();
+    assert_eq!(config.tokens[0].name, "camera");
+    assert_eq!(config.tokens[0].sha256[0], 0x9f);
+    let failure = load("[tokens]\ncamera = \"hunter2\"", &[], Common::default()).unwrap_err();
+    assert!(failure.message.contains("camera") && !failure.message.contains("hunter2"), "{failure}");
+    let environment = format!("till={HASH}");
+    let config = load("", &[("OCTOCITY_TOKENS", environment.as_str())], Common::default()).unwrap();
+    assert_eq!(config.tokens[0].name, "till");
+}
+
+#[test]
+fn no_other_machine_is_served_without_tokens() {
+    let open = load("listen = \"0.0.0.0:8090\"", &[], Common::default()).unwrap();
+    assert!(open.check_listen().unwrap_err().message.contains("no tokens are configured"));
+    let guarded = format!("listen = \"0.0.0.0:8090\"\n[tokens]\ncamera = \"{HASH}\"");
+    assert!(load(&guarded, &[], Common::default()).unwrap().check_listen().is_ok());
+    assert!(load("", &[], Common::default()).unwrap().check_listen().is_ok());
+}
+
+#[test]
+fn wrong_values_say_what_is_right() {
+    for (file, part) in [
+        ("retention_days = 0", "between 1 and 365"),
+        ("retention_days = \"7\"", "whole number"),
+        ("queue = 3", "between 16"),
+        ("log = \"loud\"", "one of off, error"),
+        ("listen = \"here\"", "127.0.0.1:8090"),
+        ("tokens = 3", "must be a table"),
+        ("data = ", "no TOML"),
+    ] {
+        let failure = load(file, &[], Common::default()).unwrap_err();
+        assert!(failure.message.contains(part), "{file}: {failure}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a command of the CLI did not succeed, and the exit code that scripts see.
+
+use std::fmt;
+
+/// The kind decides the exit code; the text is one clear sentence that says what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A fault of ours or of the machine.
+    Fault,
+    /// Usage or configuration.
+    Usage,
+    /// The data folder: newer, in use, damaged.
+    Data,
+    /// The input file: missing, unreadable, cut off.
+    Input,
+    /// Doctor found problems.
+    Found,
+}
+
+impl Kind {
+    /// Documented in `octocity --help`: stable.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Fault => 1,
+            Self::Usage => 2,
+            Self::Data => 3,
+            Self::Input => 4,
+            Self::Found => 5,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: Kind,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn fault(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Fault, message: message.into() }
+    }
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, message: message.into() }
+    }
+    pub fn data(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Data, message: message.into() }
+    }
+    pub fn input(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Input, message: message.into() }
+    }
+    pub fn found(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Found, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+impl std::error::Error for Failure {}

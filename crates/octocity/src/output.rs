@@ -1,0 +1,69 @@
+//! What a command prints: words for people, one last JSON line for scripts, progress for terminals.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// Standard output, with `--json` or without.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    pub json: bool,
+}
+
+impl Output {
+    /// A line for people.
+    pub fn say(self, line: impl AsRef<str>) {
+        // A closed pipe (`octocity hash | head`) is the reader's choice, not a fault.
+        let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
+    }
+
+    /// The last line, only with `--json`.
+    pub fn finish(self, value: &Value) {
+        if self.json {
+            self.say(value.to_string());
+        }
+    }
+
+    pub fn fail(self, failure: &Failure) {
+        let _ = writeln!(std::io::stderr(), "octocity: {failure}");
+        let code = failure.kind.exit_code();
+        self.finish(&json!({"error": {"exit_code": code, "message": failure.message}}));
+    }
+}
+
+/// A bar on standard error; hidden where that is no terminal.
+pub fn progress(length: u64, unit: &str) -> ProgressBar {
+    let target = match std::io::stderr().is_terminal() {
+        true => ProgressDrawTarget::stderr_with_hz(8),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    let template =
+        format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+/// The most memory this process ever held (`VmHWM` of proc(5)); 0 where the system does not say.
+pub fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_peak_of_memory_is_known() {
+        assert!(super::peak_rss_bytes() > 1024 * 1024);
+    }
+}

@@ -1,0 +1,63 @@
+//! A GraphQL response as HTTP: its body, its media type and its status.
+
+use async_graphql::{Response as GraphqlResponse, ServerError};
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::accept::Media;
+use crate::faults::{Code, coded};
+
+/// `data` is left out where execution never began.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a async_graphql::Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+}
+
+/// The response's JSON.
+pub fn body(response: &mut GraphqlResponse, begun: bool) -> String {
+    for error in &mut response.errors {
+        // Resolvers name their codes: what has none was found by the executor itself, in a field's arguments if it
+        // has a path, and in the document if not.
+        let code = if error.path.is_empty() { Code::GraphqlValidationFailed } else { Code::BadUserInput };
+        code.mark(error);
+    }
+    let shown = Shown { data: begun.then_some(&response.data), errors: &response.errors };
+    // A tree of strings, numbers and lists always serialises; a fault must still answer with JSON.
+    serde_json::to_string(&shown)
+        .unwrap_or_else(|_| r#"{"errors":[{"message":"Internal error."}]}"#.to_owned())
+}
+
+pub fn graphql(mut response: GraphqlResponse, begun: bool, media: Media) -> Response {
+    let status = match (begun, media) {
+        (false, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    http(status, media, body(&mut response, begun))
+}
+
+/// A request error: nothing was executed.
+pub fn request_error(error: Box<ServerError>, media: Media) -> Response {
+    graphql(GraphqlResponse::from_errors(vec![*error]), false, media)
+}
+
+/// What is wrong with the HTTP request itself, with its status whatever the media type.
+pub fn http_error(status: StatusCode, code: Code, sentence: impl Into<String>, media: Media) -> Response {
+    let mut response = GraphqlResponse::from_errors(vec![*coded(code, sentence)]);
+    let media = if media == Media::EventStream { Media::Json } else { media };
+    http(status, media, body(&mut response, false))
+}
+
+fn http(status: StatusCode, media: Media, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}

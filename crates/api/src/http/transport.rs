@@ -1,0 +1,79 @@
+//! What every transport shares: the schema, who is let in, the limits, and the end of the server.
+
+use std::sync::Arc;
+
+use async_graphql::Request;
+use octocity_log::Actor;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::executor::{Begun, Executor};
+use super::request::{Parameters, Prepared};
+use crate::auth::Auth;
+use crate::faults::{Code, coded};
+use crate::limits::Limits;
+
+pub struct Transport {
+    pub executor: Arc<dyn Executor>,
+    pub auth: Auth,
+    pub limits: Limits,
+    /// Becomes true when the server stops: streams end then, so that nothing waits for their readers.
+    pub closing: watch::Receiver<bool>,
+    streams: Arc<Semaphore>,
+}
+
+/// The header `x-octocity-after`: a position that every query of the request waits for.
+#[derive(Clone, Debug)]
+pub struct AfterHeader(pub String);
+
+/// An executable request and whether its execution began.
+pub struct Ready {
+    pub request: Request,
+    pub begun: Begun,
+    pub operation: async_graphql::parser::types::OperationType,
+}
+
+impl Transport {
+    pub fn new(
+        executor: Arc<dyn Executor>,
+        auth: Auth,
+        limits: Limits,
+        closing: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        let streams = Arc::new(Semaphore::new(limits.streams));
+        Arc::new(Self { executor, auth, limits, closing, streams })
+    }
+
+    /// A place for one more open stream, given back when it is dropped.
+    pub fn stream_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.streams.clone().try_acquire_owned().ok()
+    }
+
+    pub fn ready(
+        &self,
+        parameters: Parameters,
+        actor: Actor,
+        after: Option<AfterHeader>,
+    ) -> Result<Ready, Box<async_graphql::ServerError>> {
+        let Prepared { request, operation } = parameters.prepare(&self.limits)?;
+        let begun = Begun::default();
+        let mut request = request.data(actor).data(begun.clone());
+        if let Some(after) = after {
+            request = request.data(after);
+        }
+        Ok(Ready { request, begun, operation })
+    }
+}
+
+/// Resolves when the server stops; never, if whoever would say so is gone.
+pub async fn closed(mut closing: watch::Receiver<bool>) {
+    if closing.wait_for(|closing| *closing).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+pub const TOO_MANY_STREAMS: &str = "Too many subscriptions are open; close some, or try again later.";
+
+/// No more subscription fits.
+pub fn too_many_streams() -> Box<async_graphql::ServerError> {
+    coded(Code::TooManyStreams, TOO_MANY_STREAMS)
+}

@@ -1,0 +1,57 @@
+//! The codes that a connection is closed with.
+
+use axum::extract::ws::CloseFrame;
+
+/// Why the server closes. The 44xx codes are the protocol's own, the others RFC 6455's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Close {
+    GoingAway,
+    TooLarge,
+    BadMessage(&'static str),
+    Unauthorized,
+    Forbidden,
+    SubprotocolNotAcceptable,
+    InitTimeout,
+    SubscriberExists { id: String },
+    TooManyInits,
+}
+
+/// A close frame's reason has at most 123 bytes (RFC 6455, section 5.5); this leaves room for the words round it.
+const ID_BYTES: usize = 60;
+
+impl Close {
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::GoingAway => 1001,
+            Self::TooLarge => 1009,
+            Self::BadMessage(_) => 4400,
+            Self::Unauthorized => 4401,
+            Self::Forbidden => 4403,
+            Self::SubprotocolNotAcceptable => 4406,
+            Self::InitTimeout => 4408,
+            Self::SubscriberExists { .. } => 4409,
+            Self::TooManyInits => 4429,
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self {
+            Self::GoingAway => "The server stops".to_owned(),
+            Self::TooLarge => "Message too large".to_owned(),
+            Self::BadMessage(what) => (*what).to_owned(),
+            Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::Forbidden => "Forbidden".to_owned(),
+            Self::SubprotocolNotAcceptable => "Subprotocol not acceptable".to_owned(),
+            Self::InitTimeout => "Connection initialisation timeout".to_owned(),
+            Self::SubscriberExists { id } if id.len() <= ID_BYTES => {
+                format!("Subscriber for {id} already exists")
+            }
+            Self::SubscriberExists { .. } => "Subscriber for this id already exists".to_owned(),
+            Self::TooManyInits => "Too many initialisation requests".to_owned(),
+        }
+    }
+
+    pub fn frame(&self) -> CloseFrame {
+        CloseFrame { code: self.code(), reason: self.reason().into() }
+    }
+}

@@ -24,6 +24,8 @@ pub mod event;
 pub mod gates;
 mod passages;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod visits;
 
 pub use command::{CoverFact, MoneySide, ParkingCommand, ParkingRefusal, ReservationFact, Review};

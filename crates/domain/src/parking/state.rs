@@ -287,7 +287,17 @@ fn shifted(count: u32, change: i64) -> u32 {
 }
 
 pub(super) fn match_keys(credentials: &[Credential]) -> Vec<MatchKey> {
-    credentials.iter().map(Credential::match_key).collect()
+    let mut keys = Vec::with_capacity(credentials.len());
+    add_keys(&mut keys, credentials.iter().map(Credential::match_key));
+    keys
+}
+
+fn add_keys(keys: &mut Vec<MatchKey>, added: impl IntoIterator<Item = MatchKey>) {
+    for key in added {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
 }
 
 /// Folds one event. Cannot fail: what it says has happened.
@@ -451,7 +461,7 @@ fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Momen
         // The visit takes it over below.
         ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(reservation.is_some()));
         on_reservation = reservation.is_some();
-        keys.extend(granted_keys);
+        add_keys(&mut keys, granted_keys);
     }
     if let Some(joined) = joined_exit {
         if let Some(index) = state
@@ -532,7 +542,7 @@ fn visit_reconciled(state: &mut ParkingState, id: VisitId, outcome: Reconciliati
             }
             if let Some(kept) = state.visits.get_mut(&into) {
                 kept.entry = earlier(kept.entry, merged.entry);
-                kept.keys.extend(merged.keys);
+                add_keys(&mut kept.keys, merged.keys);
             }
         }
     }
@@ -558,7 +568,7 @@ fn credentials_changed(
         visit.keys.retain(|key| key != old);
     }
     let added = new.map(Credential::match_key);
-    visit.keys.extend(added.iter().filter(|key| !visit.keys.contains(key)).cloned().collect::<Vec<_>>());
+    add_keys(&mut visit.keys, added.clone());
     if !inside {
         return;
     }

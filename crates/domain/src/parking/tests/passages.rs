@@ -1,0 +1,186 @@
+//! Facts: what passes a lane is never refused, and every one finds its place.
+
+use super::garage::*;
+use crate::parking::event::{Departure, Direction, Irregularity, ParkingEvent};
+use crate::parking::{Credential, ParkingCommand};
+
+fn irregularities(event: &ParkingEvent) -> Vec<Irregularity> {
+    match event {
+        ParkingEvent::VehicleEntered { irregularities, .. }
+        | ParkingEvent::VehicleLeft { irregularities, .. } => irregularities.clone(),
+        other => panic!("no passage: {other:?}"),
+    }
+}
+
+fn departure(events: &[ParkingEvent]) -> Departure {
+    match events {
+        [ParkingEvent::VehicleLeft { departure, .. }] => *departure,
+        other => panic!("no departure: {other:?}"),
+    }
+}
+
+#[test]
+fn an_entry_without_credentials_is_one_unidentified_vehicle_more() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[], 0);
+    garage.shows(0, 1, 0);
+}
+
+#[test]
+fn an_exit_that_matches_nobody_takes_one_unidentified_and_else_implies_a_missed_entry() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[], 0);
+    assert_eq!(departure(&garage.at(1).passes(Direction::Exit, &[plate("A")], 1)), Departure::Unidentified);
+    assert_eq!(departure(&garage.at(2).passes(Direction::Exit, &[plate("B")], 2)), Departure::MissedEntry);
+    garage.shows(0, 0, 0);
+}
+
+#[test]
+fn a_fact_over_capacity_is_recorded_and_says_so() {
+    let mut garage = Garage::with_places(1);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    let events = garage.passes(Direction::Entry, &[plate("B")], 0);
+    assert_eq!(irregularities(&events[0]), [Irregularity::OverCapacity, Irregularity::Unrequested]);
+    garage.shows(2, 0, 0);
+}
+
+#[test]
+fn two_cars_on_one_opening_are_one_grant_and_one_unrequested_passage() {
+    let mut garage = Garage::with_places(5);
+    garage.enters(&[ticket("1")]);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    let second = garage.passes(Direction::Entry, &[plate("B")], 0);
+    assert_eq!(irregularities(&second[0]), [Irregularity::Unrequested]);
+    garage.shows(2, 0, 0);
+    assert_eq!(
+        garage.visit_of(&ticket("1")),
+        garage.visit_of(&plate("A")),
+        "the ticket's visit gets the plate"
+    );
+}
+
+#[test]
+fn several_grants_on_one_lane_are_passed_by_the_plates_that_asked() {
+    let mut garage = Garage::with_places(5);
+    garage.enters(&[plate("A")]);
+    garage.at(1).enters(&[plate("B")]);
+    garage.passes(Direction::Entry, &[plate("B")], 1);
+    garage.shows(1, 0, 1);
+    garage.passes(Direction::Entry, &[plate("A")], 1);
+    garage.shows(2, 0, 0);
+}
+
+#[test]
+fn a_credential_seen_entering_again_presumes_that_the_old_visit_left() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    let first = garage.visit_of(&plate("A"));
+    let events = garage.at(60).passes(Direction::Entry, &[plate("A")], 60);
+    assert!(matches!(events[0], ParkingEvent::VisitPresumedLeft { visit, .. } if visit == first));
+    garage.shows(1, 0, 0);
+    assert_ne!(garage.visit_of(&plate("A")), first);
+}
+
+#[test]
+fn the_exit_of_a_visit_presumed_left_moves_no_count() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    let first = garage.visit_of(&plate("A"));
+    garage.at(60).passes(Direction::Entry, &[plate("A")], 60);
+    let late = garage.at(61).passes(Direction::Exit, &[plate("A")], 30);
+    assert_eq!(departure(&late), Departure::PresumedVisit { visit: first });
+    garage.shows(1, 0, 0);
+}
+
+#[test]
+fn a_late_entry_joins_the_exit_that_came_before_it_and_gives_the_unidentified_back() {
+    for unidentified in [1, 0] {
+        let mut garage = Garage::with_places(5);
+        for _ in 0..unidentified {
+            garage.passes(Direction::Entry, &[], -10);
+        }
+        garage.at(60).passes(Direction::Exit, &[plate("A")], 60);
+        let events = garage.at(61).passes(Direction::Entry, &[plate("A")], 0);
+        assert!(
+            matches!(&events[..], [ParkingEvent::VehicleEntered { joined_exit: Some(_), .. }]),
+            "{events:?}"
+        );
+        garage.shows(0, unidentified, 0);
+    }
+}
+
+#[test]
+fn an_entry_older_than_the_visit_inside_is_a_stay_that_ended_unseen() {
+    let mut garage = Garage::with_places(5);
+    garage.at(100).passes(Direction::Entry, &[plate("A")], 100);
+    let inside = garage.visit_of(&plate("A"));
+    let events = garage.passes(Direction::Entry, &[plate("A")], 10);
+    assert!(matches!(
+        events[..],
+        [ParkingEvent::VehicleEntered { .. }, ParkingEvent::VisitPresumedLeft { .. }]
+    ));
+    garage.shows(1, 0, 0);
+    assert_eq!(garage.visit_of(&plate("A")), inside);
+}
+
+#[test]
+fn clocks_minutes_apart_do_not_part_an_exit_from_its_entry() {
+    let mut garage = Garage::with_places(5);
+    garage.at(20).passes(Direction::Entry, &[plate("A")], 20);
+    let events = garage.passes(Direction::Exit, &[plate("A")], 12);
+    assert_eq!(irregularities(&events[0]), [Irregularity::BeforeEntry]);
+    garage.shows(0, 0, 0);
+}
+
+#[test]
+fn a_time_ahead_of_ours_is_judged_to_be_now_and_kept_as_the_devices() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[plate("A")], 8);
+    let (fact, _) = garage.history.last().unwrap().clone();
+    assert_eq!(fact.happened_at, at(0));
+    assert!(
+        matches!(fact.event, ParkingEvent::VehicleEntered { clock, .. } if clock.device_time == Some(at(8)))
+    );
+}
+
+#[test]
+fn an_inner_lane_moves_a_vehicle_in_either_direction() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    let through = |direction| ParkingCommand::RecordPassage {
+        lane: lane("ramp"),
+        direction,
+        credentials: vec![plate("A")],
+        pool: None,
+        happened_at: at(0),
+        clock: crate::parking::DeviceClock::default(),
+    };
+    let up = garage.accepts(&through(Direction::Entry));
+    assert!(
+        matches!(&up[..], [ParkingEvent::VehicleMoved { visit: Some(_), to, .. }] if to.as_str() == "roof")
+    );
+    let down = garage.accepts(&through(Direction::Exit));
+    assert!(matches!(&down[..], [ParkingEvent::VehicleMoved { to, .. }] if to.as_str() == "deck"));
+    garage.shows(1, 0, 0);
+}
+
+#[test]
+fn personal_data_stands_only_where_a_credential_is_introduced() {
+    let mut garage = Garage::with_places(5);
+    garage.enters(&[plate("A")]);
+    let entered = garage.passes(Direction::Entry, &[plate("A")], 0);
+    assert!(
+        matches!(&entered[..], [ParkingEvent::VehicleEntered { credentials, .. }] if credentials.is_empty())
+    );
+    let left = garage.passes(Direction::Exit, &[plate("A")], 0);
+    assert!(matches!(&left[..], [ParkingEvent::VehicleLeft { credentials, .. }] if credentials.is_empty()));
+}
+
+#[test]
+fn a_ticket_and_a_card_of_one_number_are_two_credentials() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[ticket("7")], 0);
+    let card = Credential::Card { number: "7".to_owned() };
+    assert_eq!(departure(&garage.passes(Direction::Exit, &[card], 0)), Departure::MissedEntry);
+    garage.shows(1, 0, 0);
+}

@@ -1,0 +1,149 @@
+//! Lost tickets, corrections, counts and reviews.
+
+use super::garage::*;
+use crate::VisitId;
+use crate::parking::command::Review;
+use crate::parking::event::{CredentialChange, Direction, Entry, EstimateBasis, ParkingEvent};
+use crate::parking::{Credential, ParkingCommand};
+
+fn lost(credentials: &[Credential], replacement: Option<Credential>) -> ParkingCommand {
+    ParkingCommand::ReportLostTicket {
+        pool: None,
+        credentials: credentials.to_vec(),
+        replacement,
+        entered_at: Some(at(-60)),
+        basis: EstimateBasis::DriverStatement,
+    }
+}
+
+fn review(visit: VisitId, review: Review) -> ParkingCommand {
+    ParkingCommand::ReviewVisit { visit, review }
+}
+
+fn change(visit: VisitId, old: Option<Credential>, new: Option<Credential>) -> ParkingCommand {
+    ParkingCommand::CorrectCredentials { visit, change: CredentialChange::Corrected, old, new }
+}
+
+#[test]
+fn a_lost_ticket_is_replaced_on_the_visit_that_the_plate_finds() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[ticket("1"), plate("A")], 0);
+    let visit = garage.visit_of(&plate("A"));
+    garage.accepts(&lost(&[plate("A")], Some(ticket("2"))));
+    assert_eq!(garage.visit_of(&ticket("2")), visit);
+    assert_eq!(
+        garage.state.find_visit(&[ticket("1")]),
+        None,
+        "whoever finds the old one cannot leave with it"
+    );
+}
+
+#[test]
+fn a_lost_ticket_without_a_visit_declares_one_that_takes_over_an_unidentified_vehicle() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[], 0);
+    let events = garage.accepts(&lost(&[plate("A")], Some(ticket("2"))));
+    assert!(matches!(&events[..], [ParkingEvent::VisitDeclared { entry: Entry::Estimated { .. }, .. }]));
+    garage.shows(1, 0, 0);
+    garage.accepts(&lost(&[plate("B")], Some(ticket("3"))));
+    garage.shows(2, 0, 0);
+    garage.refuses(&lost(&[], None), "CREDENTIALS_MISSING");
+}
+
+#[test]
+fn a_misread_plate_gives_way_to_the_right_one() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[plate("8")], 0);
+    garage.passes(Direction::Entry, &[plate("C")], 0);
+    let visit = garage.visit_of(&plate("8"));
+    garage.refuses(&change(visit, Some(plate("8")), Some(plate("C"))), "CREDENTIAL_TAKEN");
+    garage.accepts(&change(visit, Some(plate("8")), Some(plate("B"))));
+    assert_eq!(garage.visit_of(&plate("B")), visit);
+    garage.refuses(&change(visit, Some(plate("8")), None), "CREDENTIAL_UNKNOWN");
+}
+
+#[test]
+fn a_count_changes_only_the_unidentified() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    garage.accepts(&counted(5, 0));
+    garage.shows(1, 4, 0);
+    garage.accepts(&counted(3, 0));
+    garage.shows(1, 2, 0);
+}
+
+#[test]
+fn movements_after_the_count_stay() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[], -20);
+    garage.passes(Direction::Entry, &[], -5);
+    let events = garage.accepts(&counted(10, -10));
+    assert!(matches!(
+        events[..],
+        [ParkingEvent::OccupancyCorrected { ledger: 1, unidentified_change: 9, .. }]
+    ));
+    garage.shows(0, 11, 0);
+}
+
+#[test]
+fn visits_that_a_count_did_not_find_are_reviewed_and_nobodys_stay_ends_by_it() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("A")], -30);
+    garage.passes(Direction::Entry, &[plate("B")], -20);
+    garage.passes(Direction::Entry, &[], -10);
+    let longest = garage.visit_of(&plate("A"));
+    let events = garage.accepts(&counted(1, 0));
+    assert!(
+        matches!(&events[..], [ParkingEvent::OccupancyCorrected { to_review, .. }] if *to_review == [longest])
+    );
+    garage.shows(2, 0, 0);
+    garage.accepts(&review(longest, Review::Confirm));
+    garage.shows(1, 0, 0);
+}
+
+#[test]
+fn a_count_from_the_future_or_beyond_reason_is_refused() {
+    let mut garage = Garage::with_places(50);
+    garage.refuses(&counted(1, 5), "TIME_IN_FUTURE");
+    garage.refuses(&counted(2_000_000, 0), "COUNT_TOO_LARGE");
+}
+
+#[test]
+fn what_was_presumed_is_confirmed_or_taken_back() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("A")], -30);
+    let first = garage.visit_of(&plate("A"));
+    garage.passes(Direction::Entry, &[plate("A")], -10);
+    garage.refuses(&review(first, Review::StillInside), "CREDENTIAL_TAKEN");
+    let second = garage.visit_of(&plate("A"));
+    garage.accepts(&change(second, Some(plate("A")), Some(plate("B"))));
+    garage.accepts(&review(first, Review::StillInside));
+    garage.shows(2, 0, 0);
+    garage.refuses(&review(first, Review::Confirm), "NOT_IN_REVIEW");
+}
+
+#[test]
+fn an_unmatched_exit_can_be_reassigned_to_the_visit_whose_plate_was_misread() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[], -40);
+    garage.passes(Direction::Entry, &[plate("8")], -30);
+    garage.passes(Direction::Exit, &[plate("B")], -10);
+    garage.shows(1, 0, 0);
+    let visit = garage.visit_of(&plate("8"));
+    garage.refuses(&review(visit, Review::ReassignExit { left_at: at(-11) }), "EXIT_NOT_FOUND");
+    garage.accepts(&review(visit, Review::ReassignExit { left_at: at(-10) }));
+    garage.shows(0, 1, 0);
+}
+
+#[test]
+fn two_visits_of_one_stay_are_merged_and_keep_both_credentials() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("8")], -30);
+    garage.passes(Direction::Entry, &[plate("B")], -10);
+    let (misread, right) = (garage.visit_of(&plate("8")), garage.visit_of(&plate("B")));
+    garage.refuses(&review(misread, Review::MergeInto { into: misread }), "VISIT_UNKNOWN");
+    garage.accepts(&review(misread, Review::MergeInto { into: right }));
+    garage.shows(1, 0, 0);
+    assert_eq!(garage.visit_of(&plate("8")), right);
+    assert_eq!(garage.state.visit_entry(right).unwrap().1, Entry::Seen { at: at(-30) });
+}

@@ -90,7 +90,9 @@ impl OpenGrant {
 pub enum VisitStatus {
     Open,
     /// Open, but a count did not find it.
-    Missing,
+    Missing {
+        counted_at: Timestamp,
+    },
     /// Closed without an exit seen, until somebody reviews it.
     PresumedLeft {
         since: Timestamp,
@@ -109,7 +111,7 @@ pub struct Visit {
 
 impl Visit {
     pub const fn is_inside(&self) -> bool {
-        matches!(self.status, VisitStatus::Open | VisitStatus::Missing)
+        matches!(self.status, VisitStatus::Open | VisitStatus::Missing { .. })
     }
 }
 
@@ -370,7 +372,7 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             state.count(*pool, at, 0, *unidentified_change);
             for id in to_review {
                 if let Some(visit) = state.visits.get_mut(id) {
-                    visit.status = VisitStatus::Missing;
+                    visit.status = VisitStatus::Missing { counted_at: at };
                 }
             }
         }

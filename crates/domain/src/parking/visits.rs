@@ -5,6 +5,7 @@ use super::credentials::Credential;
 use super::event::{CredentialChange, Entry, EstimateBasis, ParkingEvent, Reconciliation};
 use super::gates::{Gate, Outcome, check_credentials};
 use super::state::{Visit, VisitStatus};
+use crate::decider::Fact;
 use crate::ids::{PoolId, VisitId};
 use crate::time::Timestamp;
 
@@ -107,20 +108,21 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         }
     };
     let pool = visit.pool;
-    Ok(vec![gate.event_now(ParkingEvent::VisitReconciled {
-        visit: id,
-        pool,
-        outcome,
-        visits_change,
-        unidentified_change,
-    })])
+    let event =
+        ParkingEvent::VisitReconciled { visit: id, pool, outcome, visits_change, unidentified_change };
+    // Whom a count did not find, and who is confirmed to have left, was gone by that count.
+    let happened_at = match (review, visit.status) {
+        (Review::Confirm, VisitStatus::Missing { counted_at }) => counted_at,
+        _ => gate.now(),
+    };
+    Ok(vec![Fact::new(event, happened_at)])
 }
 
 /// Coming back, it must not bring a credential that another visit inside has.
 fn still_inside(gate: &Gate<'_>, id: VisitId, visit: &Visit) -> Result<i8, ParkingRefusal> {
     match visit.status {
         VisitStatus::Open => Err(ParkingRefusal::NotInReview),
-        VisitStatus::Missing => Ok(0),
+        VisitStatus::Missing { .. } => Ok(0),
         VisitStatus::PresumedLeft { .. } => {
             let other = visit.keys.iter().find_map(|key| gate.state.inside_by_key.get(key));
             match other.filter(|other| **other != id) {

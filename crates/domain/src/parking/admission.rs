@@ -34,7 +34,7 @@ pub(super) fn enter_gate(
         return Decision::refused(refusal);
     }
     let request = Request { lane, credentials, pool, lapsing: lapsing(gate, credentials) };
-    let lapsed = request.lapsing.iter().map(|(grant, _)| ParkingEvent::GrantLapsed { grant: *grant });
+    let lapsed = request.lapsing.iter().map(|(grant, open)| open.lapsed(*grant));
     let mut events: Events = lapsed.map(|event| gate.event_now(event)).collect();
     match admit(gate, &request) {
         Ok(admission) => {

@@ -137,7 +137,7 @@ pub(super) fn release_hold(gate: &Gate<'_>, reservation: ReservationId, release:
 pub(super) fn lapse_grant(gate: &Gate<'_>, grant: GrantId, due: Timestamp) -> Outcome {
     match gate.state.grants.get(&grant) {
         Some(open) if open.expires_at() <= due && due <= gate.now() => {
-            Ok(vec![gate.event_now(ParkingEvent::GrantLapsed { grant })])
+            Ok(vec![gate.event_now(open.lapsed(grant))])
         }
         _ => Ok(Vec::new()),
     }

@@ -250,6 +250,11 @@ pub enum ParkingEvent {
     /// A granted passage did not happen in time; an entry's place is free again.
     GrantLapsed {
         grant: GrantId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visit: Option<VisitId>,
+        /// Whose place is free again; None for an exit's grant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pool: Option<PoolId>,
     },
     /// `visit` is None where no credential was seen: one unidentified vehicle more.
     VehicleEntered {

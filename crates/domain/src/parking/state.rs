@@ -79,6 +79,15 @@ impl OpenGrant {
             Self::Entry { granted_at, .. } | Self::Exit { granted_at, .. } => *granted_at,
         }
     }
+    /// That this grant, of this id, did not become a passage.
+    pub(super) const fn lapsed(&self, grant: GrantId) -> ParkingEvent {
+        match self {
+            Self::Entry { visit, pool, .. } => {
+                ParkingEvent::GrantLapsed { grant, visit: Some(*visit), pool: Some(*pool) }
+            }
+            Self::Exit { visit, .. } => ParkingEvent::GrantLapsed { grant, visit: *visit, pool: None },
+        }
+    }
     pub fn keys(&self) -> &[MatchKey] {
         match self {
             Self::Entry { keys, .. } | Self::Exit { keys, .. } => keys,
@@ -331,7 +340,7 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             state.grants.insert(*grant, open);
         }
         ParkingEvent::PassageRefused { .. } => {}
-        ParkingEvent::GrantLapsed { grant } => grant_lapsed(state, *grant),
+        ParkingEvent::GrantLapsed { grant, .. } => grant_lapsed(state, *grant),
         ParkingEvent::VehicleEntered { .. } => vehicle_entered(state, event, moment),
         ParkingEvent::VehicleLeft { .. } => vehicle_left(state, event, moment),
         ParkingEvent::VehicleMoved { visit, to, .. } => {

@@ -13,11 +13,13 @@ pub mod live;
 pub mod models;
 pub mod parking;
 pub mod payments;
+pub(crate) mod projector;
 pub mod query;
 pub mod reservations;
 pub mod row;
 pub mod sessions;
 pub mod store;
+pub mod view;
 
 pub use live::{Live, Subscription};
 pub use models::{Progress, ReadModels};

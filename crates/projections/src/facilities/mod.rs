@@ -4,4 +4,4 @@
 
 pub mod facility;
 
-pub use facility::FacilityRow;
+pub use facility::{Facilities, FacilityRow};

@@ -1,8 +1,12 @@
 //! One row per pool: its counts now.
 
-use octocity_domain::{AreaId, FacilityId, PoolId, Timestamp};
+use octocity_domain::facilities::{FacilityEvent, Layout};
+use octocity_domain::parking::{Departure, ParkingEvent};
+use octocity_domain::reservations::ReservationsEvent;
+use octocity_domain::{AreaId, Category, Event, FacilityId, PoolId, Timestamp};
 
 use crate::row::{Json, row};
+use crate::view::{EventRecord, Unappliable, View};
 
 row! {
     /// The counts of one pool. Which facility is shut and which plan says how many places stand in its facility's row.
@@ -13,7 +17,10 @@ row! {
     }
     /// None: nobody knows.
     places: Option<u32>,
+    /// Whether an event set the places; until then the plan's figure counts.
+    places_set: bool,
     reservable_places: Option<u32>,
+    reservable_set: bool,
     /// Open visits.
     visits: i64,
     unidentified: i64,
@@ -55,6 +62,166 @@ impl OccupancyRow {
             (Some(seconds), Some(last)) => now.seconds_since(last) > i64::from(seconds),
             (Some(_), None) => true,
             (None, _) => false,
+        }
+    }
+}
+
+/// Folds passages, grants, holds and corrections into the counts of their pools.
+pub struct Occupancy;
+
+impl View for Occupancy {
+    type Row = OccupancyRow;
+    const CATEGORIES: &'static [Category] = &[Category::Parking, Category::Facility, Category::Reservations];
+
+    fn keys(record: &EventRecord, keys: &mut Vec<(FacilityId, PoolId)>) {
+        let facility = record.facility();
+        match record.event {
+            Event::Parking(event) => keys.extend(pool_of(event).map(|pool| (facility, pool))),
+            Event::Facility(
+                FacilityEvent::FacilityRegistered { layout, .. } | FacilityEvent::LayoutChanged { layout },
+            ) => keys.extend(layout.pools.iter().map(|pool| (facility, pool.id))),
+            Event::Reservations(ReservationsEvent::ReservableCapacitySet { pool, .. }) => {
+                keys.push((facility, *pool));
+            }
+            _ => {}
+        }
+    }
+
+    fn apply(
+        row: &mut Option<OccupancyRow>,
+        key: &(FacilityId, PoolId),
+        record: &EventRecord,
+    ) -> Result<(), Unappliable> {
+        let row = row.get_or_insert_with(|| OccupancyRow::empty(key.0, key.1));
+        match record.event {
+            Event::Parking(event) => row.count(event, record.happened_at()),
+            Event::Facility(
+                FacilityEvent::FacilityRegistered { layout, .. } | FacilityEvent::LayoutChanged { layout },
+            ) => row.plan(layout),
+            Event::Reservations(ReservationsEvent::ReservableCapacitySet { places, .. }) => {
+                row.reservable_places = Some(*places);
+                row.reservable_set = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The pool whose counts a parking event changes.
+fn pool_of(event: &ParkingEvent) -> Option<PoolId> {
+    match event {
+        ParkingEvent::CapacitySet { pool, .. }
+        | ParkingEvent::SpotTakenOutOfService { pool, .. }
+        | ParkingEvent::SpotReturnedToService { pool, .. }
+        | ParkingEvent::EntryGranted { pool, .. }
+        | ParkingEvent::PassageRefused { pool, .. }
+        | ParkingEvent::VehicleEntered { pool, .. }
+        | ParkingEvent::VehicleLeft { pool, .. }
+        | ParkingEvent::VisitDeclared { pool, .. }
+        | ParkingEvent::VisitPresumedLeft { pool, .. }
+        | ParkingEvent::VisitReconciled { pool, .. }
+        | ParkingEvent::OccupancyCorrected { pool, .. }
+        | ParkingEvent::HoldPlaced { pool, .. }
+        | ParkingEvent::HoldReleased { pool, .. } => Some(*pool),
+        ParkingEvent::GrantLapsed { pool, .. } => *pool,
+        _ => None,
+    }
+}
+
+impl OccupancyRow {
+    pub(crate) const fn empty(facility: FacilityId, pool: PoolId) -> Self {
+        Self {
+            facility,
+            pool,
+            places: None,
+            places_set: false,
+            reservable_places: None,
+            reservable_set: false,
+            visits: 0,
+            unidentified: 0,
+            granted: 0,
+            held: 0,
+            out_of_service: 0,
+            areas: Json(Vec::new()),
+            entries: 0,
+            exits: 0,
+            refused: 0,
+            last_passage_at: None,
+        }
+    }
+
+    /// The plan's figures count until an event sets others.
+    fn plan(&mut self, layout: &Layout) {
+        let Some(pool) = layout.pool(self.pool) else { return };
+        if !self.places_set {
+            self.places = pool.places;
+        }
+        if !self.reservable_set {
+            self.reservable_places = Some(pool.reservable_places);
+        }
+    }
+
+    fn count(&mut self, event: &ParkingEvent, at: Timestamp) {
+        match event {
+            ParkingEvent::VehicleEntered { .. } => self.entered(event, at),
+            ParkingEvent::VehicleLeft { departure, area, .. } => self.left(departure, *area, at),
+            ParkingEvent::CapacitySet { places, .. } => {
+                self.places = *places;
+                self.places_set = true;
+            }
+            ParkingEvent::SpotTakenOutOfService { .. } => self.out_of_service += 1,
+            ParkingEvent::SpotReturnedToService { .. } => self.out_of_service -= 1,
+            ParkingEvent::EntryGranted { .. } => self.granted += 1,
+            ParkingEvent::GrantLapsed { .. } => self.granted -= 1,
+            ParkingEvent::PassageRefused { .. } => self.refused += 1,
+            ParkingEvent::VisitDeclared { takes_unidentified, .. } => {
+                self.visits += 1;
+                self.unidentified -= i64::from(*takes_unidentified);
+            }
+            ParkingEvent::VisitPresumedLeft { .. } => self.visits -= 1,
+            ParkingEvent::VisitReconciled { visits_change, unidentified_change, .. } => {
+                self.visits += i64::from(*visits_change);
+                self.unidentified += i64::from(*unidentified_change);
+            }
+            ParkingEvent::OccupancyCorrected { unidentified_change, .. } => {
+                self.unidentified += unidentified_change;
+            }
+            ParkingEvent::HoldPlaced { .. } => self.held += 1,
+            ParkingEvent::HoldReleased { .. } => self.held -= 1,
+            _ => {}
+        }
+    }
+
+    fn entered(&mut self, event: &ParkingEvent, at: Timestamp) {
+        let ParkingEvent::VehicleEntered { visit, grant, area, joined_exit, .. } = event else { return };
+        self.granted -= i64::from(grant.is_some());
+        match (joined_exit, visit) {
+            // It came and went: only what its exit took from the unidentified comes back.
+            (Some(joined), _) => self.unidentified += i64::from(joined.gives_back_unidentified),
+            (None, Some(_)) => self.visits += 1,
+            (None, None) => self.unidentified += 1,
+        }
+        self.entries += 1;
+        self.passed(*area, 1, at);
+    }
+
+    fn left(&mut self, departure: &Departure, area: Option<AreaId>, at: Timestamp) {
+        match departure {
+            Departure::Visit { .. } => self.visits -= 1,
+            Departure::Unidentified => self.unidentified -= 1,
+            Departure::PresumedVisit { .. } | Departure::MissedEntry => {}
+        }
+        self.exits += 1;
+        self.passed(area, -1, at);
+    }
+
+    fn passed(&mut self, area: Option<AreaId>, change: i64, at: Timestamp) {
+        self.last_passage_at = self.last_passage_at.max(Some(at));
+        let Some(area) = area else { return };
+        match self.areas.binary_search_by(|(known, _)| known.cmp(&area)) {
+            Ok(index) => self.areas[index].1 += change,
+            Err(index) => self.areas.insert(index, (area, change)),
         }
     }
 }

@@ -1,0 +1,254 @@
+//! What the engine drives: one view with its cached rows and the keys that stand still.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use octocity_domain::{Category, Event};
+use octocity_log::{DecodeError, RecordedEvent};
+
+use crate::row::{Key, Row, Table, Value};
+use crate::store::{Parked, RowStore, StoreError, TableWrites};
+use crate::view::{EventRecord, View, key_text};
+
+/// How many rows a view keeps between batches. A batch itself may need more.
+const CACHED_ROWS_AT_MOST: usize = 8_192;
+
+/// An event of the log, decoded once for all views.
+pub(crate) struct Decoded {
+    pub recorded: RecordedEvent,
+    pub event: Result<Event, DecodeError>,
+}
+
+/// What folding a batch came to.
+pub(crate) struct Folded {
+    pub writes: TableWrites,
+    pub parked: Vec<Parked>,
+}
+
+/// One view, whatever its row type: called once per batch, not per event.
+#[async_trait]
+pub(crate) trait Projector: Send {
+    fn table(&self) -> &'static Table;
+    /// Forgets what is cached and stands still at these keys from now on.
+    fn restart(&mut self, parked: HashSet<String>);
+    /// Loads the rows that the events concern and that are not cached.
+    async fn prepare(&mut self, store: &dyn RowStore, events: &[Decoded]) -> Result<(), StoreError>;
+    fn fold(&mut self, events: &[Decoded]) -> Folded;
+}
+
+/// The keys and streams of one view that stand still.
+pub(crate) struct StandingStill {
+    view: &'static str,
+    keys: HashSet<String>,
+    new: Vec<Parked>,
+}
+
+impl StandingStill {
+    pub fn new(view: &'static str) -> Self {
+        Self { view, keys: HashSet::new(), new: Vec::new() }
+    }
+
+    pub fn restart(&mut self, keys: HashSet<String>) {
+        self.keys = keys;
+        self.new.clear();
+    }
+
+    /// The event, if this view reads it and its stream goes on; an event that cannot be read stops its stream.
+    pub fn admit<'a>(&mut self, decoded: &'a Decoded, categories: &[Category]) -> Option<EventRecord<'a>> {
+        let recorded = &decoded.recorded;
+        if !categories.contains(&recorded.stream.category) {
+            return None;
+        }
+        if !self.keys.is_empty() && self.keys.contains(&recorded.stream.to_string()) {
+            return None;
+        }
+        match &decoded.event {
+            Ok(event) => Some(EventRecord {
+                event,
+                stream: recorded.stream,
+                revision: recorded.revision,
+                meta: &recorded.meta,
+            }),
+            Err(error) => {
+                self.park(recorded.stream.to_string(), recorded, error.to_string());
+                None
+            }
+        }
+    }
+
+    pub fn has(&self, key: &impl Key) -> bool {
+        !self.keys.is_empty() && self.keys.contains(&key_text(key))
+    }
+
+    pub fn park(&mut self, key: String, recorded: &RecordedEvent, error: String) {
+        self.keys.insert(key.clone());
+        self.new.push(Parked {
+            view: self.view.to_owned(),
+            key,
+            stream: recorded.stream.to_string(),
+            revision: recorded.revision,
+            event_type: recorded.event_type.to_string(),
+            error,
+        });
+    }
+
+    pub fn take_new(&mut self) -> Vec<Parked> {
+        std::mem::take(&mut self.new)
+    }
+}
+
+struct Cached<R> {
+    row: Option<R>,
+    dirty: bool,
+    /// The batch that last asked for it.
+    used_in: u64,
+}
+
+type KeyOf<V> = <<V as View>::Row as Row>::Key;
+
+/// Drives a [`View`].
+pub(crate) struct Fold<V: View> {
+    cache: HashMap<KeyOf<V>, Cached<V::Row>>,
+    standing: StandingStill,
+    dirty: Vec<KeyOf<V>>,
+    keys: Vec<KeyOf<V>>,
+    batch: u64,
+}
+
+impl<V: View> Fold<V> {
+    pub fn new() -> Self {
+        Self {
+            cache: HashMap::new(),
+            standing: StandingStill::new(V::Row::TABLE.name),
+            dirty: Vec::new(),
+            keys: Vec::new(),
+            batch: 0,
+        }
+    }
+
+    fn apply(&mut self, record: &EventRecord, recorded: &RecordedEvent) {
+        self.keys.clear();
+        V::keys(record, &mut self.keys);
+        if self.keys.len() > 1 && V::is_joint(record) {
+            return self.apply_joint(record, recorded);
+        }
+        let keys = std::mem::take(&mut self.keys);
+        for key in &keys {
+            if self.standing.has(key) {
+                continue;
+            }
+            let Some(cached) = self.cache.get_mut(key) else { continue };
+            match V::apply(&mut cached.row, key, record) {
+                Ok(()) => {
+                    if !std::mem::replace(&mut cached.dirty, true) {
+                        self.dirty.push(key.clone());
+                    }
+                }
+                Err(error) => self.standing.park(key_text(key), recorded, error.to_string()),
+            }
+        }
+        self.keys = keys;
+    }
+
+    fn apply_joint(&mut self, record: &EventRecord, recorded: &RecordedEvent) {
+        let keys = std::mem::take(&mut self.keys);
+        let row_of = |key: &KeyOf<V>| self.cache.get(key).and_then(|cached| cached.row.clone());
+        let mut rows = keys.iter().map(|key| (key.clone(), row_of(key))).collect::<Vec<_>>();
+        let folded = match keys.iter().any(|key| self.standing.has(key)) {
+            true => Err("another row that the event concerns stands still".to_owned()),
+            false => V::apply_joint(&mut rows, record).map_err(|error| error.to_string()),
+        };
+        for (key, row) in rows {
+            match &folded {
+                Ok(()) => {
+                    let clean = !self.cache.get(&key).is_some_and(|cached| cached.dirty);
+                    self.cache.insert(key.clone(), Cached { row, dirty: true, used_in: self.batch });
+                    if clean {
+                        self.dirty.push(key);
+                    }
+                }
+                Err(_) if self.standing.has(&key) => {}
+                Err(error) => self.standing.park(key_text(&key), recorded, error.clone()),
+            }
+        }
+        self.keys = keys;
+    }
+
+    fn take_writes(&mut self) -> TableWrites {
+        let mut writes = TableWrites { table: V::Row::TABLE, upserts: Vec::new(), deletes: Vec::new() };
+        for key in self.dirty.drain(..) {
+            let Some(cached) = self.cache.get_mut(&key) else { continue };
+            cached.dirty = false;
+            match &cached.row {
+                Some(row) => writes.upserts.push(row.to_values()),
+                None => writes.deletes.push(key.to_values()),
+            }
+        }
+        if self.cache.len() > CACHED_ROWS_AT_MOST {
+            let batch = self.batch;
+            self.cache.retain(|_, cached| cached.used_in == batch);
+        }
+        if self.cache.len() > CACHED_ROWS_AT_MOST {
+            self.cache.clear();
+        }
+        writes
+    }
+}
+
+#[async_trait]
+impl<V: View> Projector for Fold<V> {
+    fn table(&self) -> &'static Table {
+        V::Row::TABLE
+    }
+
+    fn restart(&mut self, parked: HashSet<String>) {
+        self.cache.clear();
+        self.dirty.clear();
+        self.standing.restart(parked);
+    }
+
+    async fn prepare(&mut self, store: &dyn RowStore, events: &[Decoded]) -> Result<(), StoreError> {
+        self.batch += 1;
+        let mut missing = Vec::<Vec<Value>>::new();
+        for decoded in events {
+            let Ok(event) = &decoded.event else { continue };
+            let recorded = &decoded.recorded;
+            if !V::CATEGORIES.contains(&recorded.stream.category) {
+                continue;
+            }
+            let record = EventRecord {
+                event,
+                stream: recorded.stream,
+                revision: recorded.revision,
+                meta: &recorded.meta,
+            };
+            self.keys.clear();
+            V::keys(&record, &mut self.keys);
+            for key in self.keys.drain(..) {
+                if let Some(cached) = self.cache.get_mut(&key) {
+                    cached.used_in = self.batch;
+                    continue;
+                }
+                missing.push(key.to_values());
+                self.cache.insert(key, Cached { row: None, dirty: false, used_in: self.batch });
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for values in store.load(V::Row::TABLE, missing).await? {
+            let row = V::Row::from_values(values)?;
+            self.cache.insert(row.key(), Cached { row: Some(row), dirty: false, used_in: self.batch });
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, events: &[Decoded]) -> Folded {
+        for decoded in events {
+            if let Some(record) = self.standing.admit(decoded, V::CATEGORIES) {
+                self.apply(&record, &decoded.recorded);
+            }
+        }
+        Folded { writes: self.take_writes(), parked: self.standing.take_new() }
+    }
+}

@@ -8,7 +8,7 @@ use super::garage::*;
 use crate::decider::{Decider, Moment};
 use crate::facilities::Policies;
 use crate::parking::command::{MoneySide, Review};
-use crate::parking::event::{Basis, Direction, ParkingEvent};
+use crate::parking::event::{Basis, Departure, Direction, ParkingEvent};
 use crate::parking::{Parking, ParkingCommand, ParkingState};
 
 #[derive(Clone, Debug)]
@@ -145,10 +145,9 @@ fn recount(history: &[(crate::Fact<ParkingEvent>, crate::Timestamp)]) -> i64 {
         ParkingEvent::VehicleEntered { joined_exit: Some(joined), .. } => {
             i64::from(joined.gives_back_unidentified)
         }
-        ParkingEvent::VehicleLeft { departure, .. } => match departure {
-            crate::parking::Departure::Visit { .. } | crate::parking::Departure::Unidentified => -1,
-            _ => 0,
-        },
+        ParkingEvent::VehicleLeft {
+            departure: Departure::Visit { .. } | Departure::Unidentified, ..
+        } => -1,
         ParkingEvent::VisitPresumedLeft { .. } => -1,
         ParkingEvent::VisitDeclared { takes_unidentified, .. } => 1 - i64::from(*takes_unidentified),
         ParkingEvent::VisitReconciled { visits_change, unidentified_change, .. } => {

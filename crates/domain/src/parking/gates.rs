@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::command::{CoverFact, ParkingCommand, ParkingRefusal, ReservationFact};
 use super::credentials::{Credential, MatchKey};
 use super::event::ParkingEvent;
-use super::state::{self, ParkingState, PoolLedger};
-use super::{admission, counting, passages, visits};
+use super::state::{ParkingState, PoolLedger};
+use super::{admission, counting, evolve, passages, visits};
 use crate::decider::{Context, Decider, Decision, Fact, Moment};
 use crate::event::Category;
 use crate::facilities::{Lane, Plan, Pool};
@@ -40,7 +40,7 @@ impl Decider for Parking {
     type Refusal = ParkingRefusal;
 
     fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-        state::evolve(state, event, moment);
+        evolve::evolve(state, event, moment);
     }
 
     fn facts_fit(state: &ParkingState, command: &ParkingCommand, facts: &ParkingFacts) -> bool {

@@ -21,6 +21,7 @@ pub mod command;
 mod counting;
 pub mod credentials;
 pub mod event;
+mod evolve;
 pub mod gates;
 mod passages;
 pub mod state;

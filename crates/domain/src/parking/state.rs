@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::credentials::{Credential, MatchKey};
-use super::event::{
-    AdmissionMode, Basis, Departure, Entry, HoldRelease, ModeScope, ParkingEvent, Reconciliation,
-};
-use crate::decider::Moment;
+use super::event::{AdmissionMode, Entry, ParkingEvent};
 use crate::facilities::Plan;
 use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
 use crate::time::Timestamp;
@@ -18,7 +15,7 @@ use crate::time::Timestamp;
 const UNMATCHED_EXIT_SECONDS: i64 = 3 * 86_400;
 const UNMATCHED_EXITS_AT_MOST: usize = 2_000;
 /// How long a visit presumed left can be reviewed.
-const REVIEW_SECONDS: i64 = 90 * 86_400;
+pub(super) const REVIEW_SECONDS: i64 = 90 * 86_400;
 /// How many movements are remembered to say what the ledger was at the instant of a count.
 const MOVEMENTS_AT_MOST: usize = 4_096;
 
@@ -150,14 +147,14 @@ pub struct ParkingState {
     /// Of the visits inside only: one open visit per credential.
     pub(super) inside_by_key: HashMap<MatchKey, VisitId>,
     /// In the order they were presumed left, to forget the oldest.
-    presumed_left: VecDeque<VisitId>,
+    pub(super) presumed_left: VecDeque<VisitId>,
     pub(super) unmatched_exits: VecDeque<UnmatchedExit>,
     pub(super) holds: BTreeMap<ReservationId, Hold>,
     /// Reservations whose right to enter is used up, by when that was decided.
     pub(super) used_reservations: BTreeMap<ReservationId, Timestamp>,
     /// The newest movements: (when, pool, change of inside).
     movements: VecDeque<(Timestamp, PoolId, i32)>,
-    latest_passage_at: Timestamp,
+    pub(super) latest_passage_at: Timestamp,
 }
 
 impl ParkingState {
@@ -216,11 +213,11 @@ impl ParkingState {
         u32::try_from(inside.max(0)).unwrap_or(u32::MAX)
     }
 
-    fn ledger(&mut self, pool: PoolId) -> &mut PoolLedger {
+    pub(super) fn ledger(&mut self, pool: PoolId) -> &mut PoolLedger {
         self.pools.entry(pool).or_default()
     }
 
-    fn count(&mut self, pool: PoolId, at: Timestamp, visits: i64, unidentified: i64) {
+    pub(super) fn count(&mut self, pool: PoolId, at: Timestamp, visits: i64, unidentified: i64) {
         let ledger = self.ledger(pool);
         ledger.visits = shifted(ledger.visits, visits);
         ledger.unidentified = shifted(ledger.unidentified, unidentified);
@@ -230,14 +227,14 @@ impl ParkingState {
         }
     }
 
-    fn remember_movement(&mut self, at: Timestamp, pool: PoolId, change: i32) {
+    pub(super) fn remember_movement(&mut self, at: Timestamp, pool: PoolId, change: i32) {
         self.movements.push_back((at, pool, change));
         if self.movements.len() > MOVEMENTS_AT_MOST {
             self.movements.pop_front();
         }
     }
 
-    fn open_visit(&mut self, id: VisitId, visit: Visit) {
+    pub(super) fn open_visit(&mut self, id: VisitId, visit: Visit) {
         for key in &visit.keys {
             // A late entry never takes the credential from the visit that came after it.
             self.inside_by_key.entry(key.clone()).or_insert(id);
@@ -248,7 +245,7 @@ impl ParkingState {
         self.visits.insert(id, visit);
     }
 
-    fn forget_keys(&mut self, id: VisitId, keys: &[MatchKey]) {
+    pub(super) fn forget_keys(&mut self, id: VisitId, keys: &[MatchKey]) {
         for key in keys {
             if self.inside_by_key.get(key) == Some(&id) {
                 self.inside_by_key.remove(key);
@@ -257,7 +254,7 @@ impl ParkingState {
     }
 
     /// Takes a visit off the inside; what became of it is the caller's.
-    fn take_out(&mut self, id: VisitId) -> Option<Visit> {
+    pub(super) fn take_out(&mut self, id: VisitId) -> Option<Visit> {
         let visit = self.visits.remove(&id)?;
         if visit.is_inside() {
             self.forget_keys(id, &visit.keys);
@@ -269,7 +266,7 @@ impl ParkingState {
         Some(visit)
     }
 
-    fn keep_unmatched(&mut self, exit: UnmatchedExit) {
+    pub(super) fn keep_unmatched(&mut self, exit: UnmatchedExit) {
         let oldest = self.latest_passage_at.minus_seconds(UNMATCHED_EXIT_SECONDS);
         self.unmatched_exits.retain(|kept| kept.left_at >= oldest);
         if self.unmatched_exits.len() == UNMATCHED_EXITS_AT_MOST {
@@ -278,7 +275,7 @@ impl ParkingState {
         self.unmatched_exits.push_back(exit);
     }
 
-    fn forget_reviewed_long_ago(&mut self, now: Timestamp) {
+    pub(super) fn forget_reviewed_long_ago(&mut self, now: Timestamp) {
         let oldest = now.minus_seconds(REVIEW_SECONDS);
         while let Some(first) = self.presumed_left.front().copied() {
             match self.visits.get(&first).map(|visit| visit.status) {
@@ -303,291 +300,11 @@ pub(super) fn match_keys(credentials: &[Credential]) -> Vec<MatchKey> {
     keys
 }
 
-fn add_keys(keys: &mut Vec<MatchKey>, added: impl IntoIterator<Item = MatchKey>) {
+pub(super) fn add_keys(keys: &mut Vec<MatchKey>, added: impl IntoIterator<Item = MatchKey>) {
     for key in added {
         if !keys.contains(&key) {
             keys.push(key);
         }
-    }
-}
-
-/// Folds one event. Cannot fail: what it says has happened.
-pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-    let at = moment.happened_at;
-    match event {
-        ParkingEvent::CapacitySet { pool, places } => state.ledger(*pool).places = Some(*places),
-        ParkingEvent::ReservedPartSet { pool, places } => state.ledger(*pool).reserved_part = Some(*places),
-        ParkingEvent::AdmissionModeSet { scope, mode, .. } => mode_set(state, *scope, *mode),
-        ParkingEvent::SpotTakenOutOfService { spot, pool, .. } => {
-            if state.spots_out_of_service.insert(*spot, *pool).is_none() {
-                state.ledger(*pool).out_of_service += 1;
-            }
-        }
-        ParkingEvent::SpotReturnedToService { spot, .. } => {
-            if let Some(pool) = state.spots_out_of_service.remove(spot) {
-                let ledger = state.ledger(pool);
-                ledger.out_of_service = ledger.out_of_service.saturating_sub(1);
-            }
-        }
-        ParkingEvent::EntryGranted { .. } => entry_granted(state, event, moment),
-        ParkingEvent::ExitGranted { grant, visit, lane, expires_at, .. } => {
-            let keys = visit
-                .and_then(|id| state.visits.get(&id))
-                .map(|known| known.keys.clone())
-                .unwrap_or_default();
-            let open =
-                OpenGrant::Exit { visit: *visit, lane: *lane, keys, granted_at: at, expires_at: *expires_at };
-            state.grants.insert(*grant, open);
-        }
-        ParkingEvent::PassageRefused { .. } => {}
-        ParkingEvent::GrantLapsed { grant, .. } => grant_lapsed(state, *grant),
-        ParkingEvent::VehicleEntered { .. } => vehicle_entered(state, event, moment),
-        ParkingEvent::VehicleLeft { .. } => vehicle_left(state, event, moment),
-        ParkingEvent::VehicleMoved { visit, to, .. } => {
-            if let Some(known) = visit.and_then(|id| state.visits.get_mut(&id)) {
-                known.area = Some(*to);
-            }
-        }
-        ParkingEvent::VisitDeclared { visit, pool, entry, credentials, takes_unidentified } => {
-            state.count(*pool, at, 1, -i64::from(*takes_unidentified));
-            let keys = match_keys(credentials);
-            let declared = Visit {
-                pool: *pool,
-                area: None,
-                entry: *entry,
-                keys,
-                status: VisitStatus::Open,
-                on_reservation: false,
-            };
-            state.open_visit(*visit, declared);
-        }
-        ParkingEvent::VisitPresumedLeft { visit, pool, presumption: _ } => {
-            state.count(*pool, at, -1, 0);
-            if let Some(mut gone) = state.take_out(*visit) {
-                gone.status = VisitStatus::PresumedLeft { since: moment.decided_at };
-                state.visits.insert(*visit, gone);
-                state.presumed_left.push_back(*visit);
-            }
-            state.forget_reviewed_long_ago(moment.decided_at);
-        }
-        ParkingEvent::VisitReconciled { visit, pool, outcome, visits_change, unidentified_change } => {
-            state.count(*pool, at, i64::from(*visits_change), i64::from(*unidentified_change));
-            visit_reconciled(state, *visit, *outcome);
-        }
-        ParkingEvent::CredentialsChanged { visit, old, new, .. } => {
-            credentials_changed(state, *visit, old.as_ref(), new.as_ref());
-        }
-        ParkingEvent::OccupancyCorrected { pool, unidentified_change, to_review, .. } => {
-            state.count(*pool, at, 0, *unidentified_change);
-            for id in to_review {
-                if let Some(visit) = state.visits.get_mut(id) {
-                    visit.status = VisitStatus::Missing { counted_at: at };
-                }
-            }
-        }
-        ParkingEvent::HoldPlaced { reservation, pool, until, .. } => {
-            if state.holds.insert(*reservation, Hold { pool: *pool, until: *until }).is_none() {
-                state.ledger(*pool).held += 1;
-            }
-        }
-        ParkingEvent::HoldReleased { reservation, release, .. } => {
-            if let Some(hold) = state.holds.remove(reservation) {
-                let ledger = state.ledger(hold.pool);
-                ledger.held = ledger.held.saturating_sub(1);
-            }
-            if *release != HoldRelease::CheckedIn {
-                state.used_reservations.insert(*reservation, moment.decided_at);
-            }
-        }
-    }
-}
-
-fn mode_set(state: &mut ParkingState, scope: ModeScope, mode: AdmissionMode) {
-    match scope {
-        ModeScope::Facility => state.facility_mode = mode,
-        ModeScope::Lane { lane } if mode == AdmissionMode::Normal => {
-            state.lane_modes.remove(&lane);
-        }
-        ModeScope::Lane { lane } => {
-            state.lane_modes.insert(lane, mode);
-        }
-    }
-}
-
-fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-    let ParkingEvent::EntryGranted { grant, visit, lane, pool, basis, credentials, expires_at, .. } = event
-    else {
-        return;
-    };
-    let reservation = event.used_reservation();
-    if let Some(reservation) = reservation {
-        let oldest = moment.decided_at.minus_seconds(REVIEW_SECONDS);
-        state.used_reservations.retain(|_, used_at| *used_at >= oldest);
-        state.used_reservations.insert(reservation, moment.decided_at);
-    }
-    let on_reservation = matches!(basis, Basis::Reservation { .. });
-    let ledger = state.ledger(*pool);
-    ledger.granted += 1;
-    ledger.on_reservation += u32::from(on_reservation);
-    let open = OpenGrant::Entry {
-        visit: *visit,
-        lane: *lane,
-        pool: *pool,
-        keys: match_keys(credentials),
-        reservation: reservation.filter(|_| on_reservation),
-        granted_at: moment.happened_at,
-        expires_at: *expires_at,
-    };
-    state.grants.insert(*grant, open);
-}
-
-/// Gives the place back, and the right to enter with it.
-fn grant_lapsed(state: &mut ParkingState, grant: GrantId) {
-    if let Some(OpenGrant::Entry { pool, reservation, keys, .. }) = state.grants.remove(&grant) {
-        let ledger = state.ledger(pool);
-        ledger.granted = ledger.granted.saturating_sub(1);
-        if reservation.is_some() {
-            ledger.on_reservation = ledger.on_reservation.saturating_sub(1);
-        }
-        state.used_reservations.retain(|used, _| {
-            Some(*used) != reservation && !keys.iter().any(|key| key.0 == format!("reservation:{used}"))
-        });
-    }
-}
-
-fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-    let ParkingEvent::VehicleEntered { visit, grant, pool, area, credentials, joined_exit, .. } = event
-    else {
-        return;
-    };
-    let at = moment.happened_at;
-    state.latest_passage_at = state.latest_passage_at.max(at);
-    let mut keys = match_keys(credentials);
-    let mut on_reservation = false;
-    if let Some(OpenGrant::Entry { keys: granted_keys, reservation, pool, .. }) =
-        grant.and_then(|id| state.grants.remove(&id))
-    {
-        let ledger = state.ledger(pool);
-        ledger.granted = ledger.granted.saturating_sub(1);
-        // The visit takes it over below.
-        ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(reservation.is_some()));
-        on_reservation = reservation.is_some();
-        add_keys(&mut keys, granted_keys);
-    }
-    if let Some(joined) = joined_exit {
-        if let Some(index) = state
-            .unmatched_exits
-            .iter()
-            .position(|exit| exit.left_at == joined.left_at && shares(&exit.keys, &keys))
-        {
-            state.unmatched_exits.remove(index);
-        }
-        // It came and went: only what that exit took from the unidentified comes back.
-        state.count(*pool, at, 0, i64::from(joined.gives_back_unidentified));
-        if !joined.gives_back_unidentified {
-            state.remember_movement(at, *pool, 1);
-            state.remember_movement(joined.left_at, *pool, -1);
-        }
-        return;
-    }
-    let Some(visit) = visit else { return state.count(*pool, at, 0, 1) };
-    state.count(*pool, at, 1, 0);
-    let entered = Visit {
-        pool: *pool,
-        area: *area,
-        entry: Entry::Seen { at },
-        keys,
-        status: VisitStatus::Open,
-        on_reservation,
-    };
-    state.open_visit(*visit, entered);
-}
-
-fn vehicle_left(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-    let ParkingEvent::VehicleLeft { departure, grant, pool, credentials, .. } = event else { return };
-    let at = moment.happened_at;
-    state.latest_passage_at = state.latest_passage_at.max(at);
-    if let Some(grant) = grant {
-        state.grants.remove(grant);
-    }
-    match departure {
-        Departure::Visit { visit } => {
-            state.count(*pool, at, -1, 0);
-            state.take_out(*visit);
-        }
-        Departure::PresumedVisit { visit } => {
-            state.visits.remove(visit);
-        }
-        Departure::Unidentified | Departure::MissedEntry => {
-            let took_unidentified = *departure == Departure::Unidentified;
-            state.count(*pool, at, 0, -i64::from(took_unidentified));
-            if !credentials.is_empty() {
-                let keys = match_keys(credentials);
-                state.keep_unmatched(UnmatchedExit { keys, left_at: at, pool: *pool, took_unidentified });
-            }
-        }
-    }
-}
-
-fn visit_reconciled(state: &mut ParkingState, id: VisitId, outcome: Reconciliation) {
-    match outcome {
-        Reconciliation::StillInside => {
-            if let Some(mut visit) = state.take_out(id) {
-                visit.status = VisitStatus::Open;
-                state.open_visit(id, visit);
-            }
-        }
-        Reconciliation::Confirmed => {
-            state.take_out(id);
-        }
-        Reconciliation::Reassigned { left_at } => {
-            state.take_out(id);
-            if let Some(index) = state.unmatched_exits.iter().position(|exit| exit.left_at == left_at) {
-                state.unmatched_exits.remove(index);
-            }
-        }
-        Reconciliation::Merged { into } => {
-            let Some(merged) = state.take_out(id) else { return };
-            for key in &merged.keys {
-                state.inside_by_key.entry(key.clone()).or_insert(into);
-            }
-            if let Some(kept) = state.visits.get_mut(&into) {
-                kept.entry = earlier(kept.entry, merged.entry);
-                add_keys(&mut kept.keys, merged.keys);
-            }
-        }
-    }
-}
-
-fn earlier(one: Entry, other: Entry) -> Entry {
-    match (one.at(), other.at()) {
-        (Some(first), Some(second)) if second < first => other,
-        (None, Some(_)) => other,
-        _ => one,
-    }
-}
-
-fn credentials_changed(
-    state: &mut ParkingState,
-    id: VisitId,
-    old: Option<&MatchKey>,
-    new: Option<&Credential>,
-) {
-    let Some(visit) = state.visits.get_mut(&id) else { return };
-    let inside = visit.is_inside();
-    if let Some(old) = old {
-        visit.keys.retain(|key| key != old);
-    }
-    let added = new.map(Credential::match_key);
-    add_keys(&mut visit.keys, added.clone());
-    if !inside {
-        return;
-    }
-    if let Some(old) = old {
-        state.forget_keys(id, std::slice::from_ref(old));
-    }
-    if let Some(key) = added {
-        state.inside_by_key.insert(key, id);
     }
 }
 

@@ -15,6 +15,8 @@
 
 pub mod facility;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 pub use facility::{Facility, FacilityCommand, FacilityEvent, FacilityRefusal, FacilityState};
 pub use plan::{

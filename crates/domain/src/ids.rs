@@ -212,6 +212,11 @@ impl CommandId {
         i64::from_be_bytes(millis)
     }
 
+    /// The id of one of several commands that carry out this effect.
+    pub fn step(self, what: &str) -> Self {
+        Self(self.child(what.as_bytes()))
+    }
+
     /// Ids of what this command brings into being: minted from it, so that a replay mints the same.
     pub fn visit(self) -> VisitId {
         VisitId(self.child(b"visit"))

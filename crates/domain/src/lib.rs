@@ -10,6 +10,7 @@ pub mod ids;
 pub mod money;
 pub mod parking;
 pub mod payments;
+pub mod process;
 pub mod reservations;
 pub mod sessions;
 pub mod tariffs;

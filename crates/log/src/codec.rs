@@ -38,6 +38,24 @@ pub fn decode_as<E: DeserializeOwned>(event_type: &str, data: &[u8]) -> Result<E
     serde_json::from_slice(&wrapped)
 }
 
+/// The event of an aggregate whose category is known, upcast to today's form.
+pub fn decode_for<D: octocity_domain::Decider>(
+    event_type: &str,
+    version: u16,
+    data: &[u8],
+) -> Result<D::Event, DecodeError> {
+    let unreadable = |reason: String| DecodeError::Unreadable {
+        category: D::CATEGORY.as_str(),
+        event_type: event_type.to_owned(),
+        version,
+        reason,
+    };
+    if version > CURRENT_VERSION {
+        return Err(unreadable("it was written by a newer version; upgrade this one".to_owned()));
+    }
+    decode_as(event_type, data).map_err(|error| unreadable(error.to_string()))
+}
+
 /// The event that a stream of this category stored, upcast to today's form.
 pub fn decode(category: Category, event_type: &str, version: u16, data: &[u8]) -> Result<Event, DecodeError> {
     let unreadable = |reason: String| DecodeError::Unreadable {

@@ -6,7 +6,7 @@ pub mod memory;
 pub mod port;
 pub mod position;
 
-pub use codec::{DecodeError, decode, encode};
+pub use codec::{DecodeError, decode, decode_for, encode};
 pub use envelope::{Actor, EventMeta, LedgerEntry, NewEvent, Origin, RecordedEvent, StreamId};
 pub use memory::{Fault, MemoryLog, MemorySnapshots};
 pub use port::{

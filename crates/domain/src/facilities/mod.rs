@@ -14,6 +14,7 @@
 //! tariff's currency is the facility's; the version rises by one with every event.
 
 pub mod facility;
+pub mod openings;
 pub mod plan;
 #[cfg(test)]
 mod tests;

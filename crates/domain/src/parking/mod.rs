@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod event;
 mod evolve;
 pub mod gates;
+pub mod grants;
 mod passages;
 pub mod state;
 #[cfg(test)]

@@ -11,6 +11,8 @@
 //! Invariants: refunded <= captured <= authorised; allocations add up to the amount, in one currency; one
 //! call at a time.
 
+pub mod crediting;
+pub mod gateway_calls;
 pub mod payment;
 
 pub use payment::{

@@ -11,6 +11,7 @@
 //! preference; local wall time, zone and resolved instant are stored together.
 
 pub mod book;
+pub mod holds;
 
 pub use book::{
     LocalInterval, ReservationEnd, Reservations, ReservationsCommand, ReservationsEvent, ReservationsFacts,

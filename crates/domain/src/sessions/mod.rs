@@ -11,5 +11,6 @@
 //! credits it once; the tariff in force at entry is pinned when it opens.
 
 pub mod session;
+pub mod stays;
 
 pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionState};

@@ -1,0 +1,122 @@
+//! The live streams of one aggregate: an actor for each, started on demand and ended when idle.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use octocity_domain::{Decider, FacilityId};
+use octocity_log::{EventLog, LogError, SnapshotStore, StreamId};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::actor::{Actor, Answer, Message, Queued, Unanswered};
+use crate::handler::HandlerOptions;
+use crate::ledger::{body_hash, check_id};
+use crate::submission::{Clock, CommandError, Submission};
+
+/// What every actor works with.
+pub(crate) struct Environment {
+    pub log: Arc<dyn EventLog>,
+    pub snapshots: Option<Arc<dyn SnapshotStore>>,
+    pub clock: Arc<dyn Clock>,
+    pub options: HandlerOptions,
+}
+
+pub(crate) struct Streams<D: Decider> {
+    environment: Arc<Environment>,
+    live: Mutex<Live<D>>,
+}
+
+struct Live<D: Decider> {
+    actors: HashMap<Uuid, Slot<D>>,
+    /// Counts the uses, to tell which actors were not used for longest.
+    uses: u64,
+}
+
+struct Slot<D: Decider> {
+    inbox: mpsc::Sender<Message<D>>,
+    last_use: u64,
+}
+
+impl<D: Decider> Streams<D> {
+    pub fn new(environment: Arc<Environment>) -> Self {
+        Self { environment, live: Mutex::new(Live { actors: HashMap::new(), uses: 0 }) }
+    }
+
+    /// Decides a command on the stream's state; returns when what it rests on is durable.
+    pub async fn decide(
+        &self,
+        id: Uuid,
+        key: FacilityId,
+        submission: Submission<D::Command>,
+        facts: D::Facts,
+    ) -> Result<Answer<D>, Unanswered> {
+        let now = self.environment.clock.now();
+        check_id(submission.command_id, now, self.environment.options.retention_seconds)?;
+        let body_hash = body_hash(&submission.command).map_err(|_| CommandError::IdInvalid)?;
+        let (reply, answer) = oneshot::channel();
+        self.send(id, Message::Decide(Box::new(Queued { submission, key, facts, body_hash, reply })))?;
+        answer.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// What `look` makes of the stream's durable state, with the number of events in it.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        id: Uuid,
+        look: impl FnOnce(&D::State) -> T + Send + 'static,
+    ) -> Result<(T, u64), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let read = move |state: Result<(&D::State, u64), LogError>| {
+            // A reader who went away needs no answer.
+            let _ = reply.send(state.map(|(state, revision)| (look(state), revision)));
+        };
+        self.send(id, Message::Read(Box::new(read)))?;
+        answer.await.unwrap_or_else(|_| Err(stopped())).map_err(CommandError::Log)
+    }
+
+    fn send(&self, id: Uuid, message: Message<D>) -> Result<(), CommandError> {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.uses += 1;
+        let uses = live.uses;
+        let mut message = message;
+        // An actor that has just gone idle refuses; a new one takes over.
+        for _ in 0..2 {
+            let slot = live.actors.entry(id).or_insert_with(|| self.start(id));
+            slot.last_use = uses;
+            match slot.inbox.try_send(message) {
+                Ok(()) => break,
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(CommandError::Busy),
+                Err(mpsc::error::TrySendError::Closed(refused)) => {
+                    live.actors.remove(&id);
+                    message = refused;
+                }
+            }
+        }
+        if live.actors.len() > self.environment.options.live_streams {
+            live.evict(self.environment.options.queue);
+        }
+        Ok(())
+    }
+
+    fn start(&self, id: Uuid) -> Slot<D> {
+        let (inbox, messages) = mpsc::channel(self.environment.options.queue);
+        let stream = StreamId::new(D::CATEGORY, id);
+        tokio::spawn(Actor::new(stream, Arc::clone(&self.environment), messages).run());
+        Slot { inbox, last_use: 0 }
+    }
+}
+
+impl<D: Decider> Live<D> {
+    /// Lets go of the half that was not used for longest. One that is at work finishes; the expected revision
+    /// keeps it apart from a successor.
+    fn evict(&mut self, queue: usize) {
+        let mut uses: Vec<u64> = self.actors.values().map(|slot| slot.last_use).collect();
+        let half = uses.len() / 2;
+        let (_, median, _) = uses.select_nth_unstable(half);
+        let median = *median;
+        self.actors.retain(|_, slot| slot.last_use >= median || slot.inbox.capacity() < queue);
+    }
+}
+
+fn stopped() -> LogError {
+    LogError::Unavailable("the stream's actor ended before it answered".to_owned())
+}

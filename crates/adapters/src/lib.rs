@@ -1,3 +1,4 @@
 //! What touches the world, one module each.
 
+pub mod clock;
 pub mod sqlite;

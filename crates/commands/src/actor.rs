@@ -75,11 +75,7 @@ pub(crate) struct Actor<D: Decider> {
 }
 
 impl<D: Decider> Actor<D> {
-    pub fn new(
-        stream: StreamId,
-        environment: Arc<Environment>,
-        inbox: mpsc::Receiver<Message<D>>,
-    ) -> Self {
+    pub fn new(stream: StreamId, environment: Arc<Environment>, inbox: mpsc::Receiver<Message<D>>) -> Self {
         Self { stream, environment, inbox, cached: None }
     }
 

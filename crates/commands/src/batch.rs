@@ -31,7 +31,10 @@ impl From<LogError> for Setback {
 
 /// What came of one command of the batch.
 enum Verdict<D: Decider> {
-    Decided { outcome: Outcome<D::Event, D::Refusal>, entry: usize },
+    Decided {
+        outcome: Outcome<D::Event, D::Refusal>,
+        entry: usize,
+    },
     /// The id stands in the ledger.
     Stored(LedgerEntry),
     /// The id came earlier in this batch, at this place.
@@ -85,11 +88,10 @@ impl<D: Decider> Draft<D> {
     ) -> Result<Verdict<D>, LogError> {
         let submission = &queued.submission;
         let context = Context { command_id: submission.command_id, now };
-        let (facts, refusal) =
-            match D::decide(&cached.state, &submission.command, &queued.facts, context) {
-                Decision::Accepted(facts) => (facts, None),
-                Decision::Refused { refusal, events } => (events, Some(refusal)),
-            };
+        let (facts, refusal) = match D::decide(&cached.state, &submission.command, &queued.facts, context) {
+            Decision::Accepted(facts) => (facts, None),
+            Decision::Refused { refusal, events } => (events, Some(refusal)),
+        };
         for fact in &facts {
             D::evolve(
                 &mut cached.state,

@@ -2,8 +2,12 @@
 
 mod actor;
 mod batch;
+mod effects;
+mod facts;
+mod follow_up;
 pub mod handler;
 mod ledger;
+mod needs;
 mod streams;
 pub mod submission;
 

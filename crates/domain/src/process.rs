@@ -4,6 +4,8 @@
 //! an id derived from the event that caused it, so that running it twice has one effect. Imported history
 //! causes none, but for what later commands could not do without ([`crate::facilities::openings`]).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,6 +27,8 @@ pub struct About<'a> {
     /// Brought in from a record: it causes no outside effect.
     pub imported: bool,
     pub facility: FacilityId,
+    /// The first command of the chain.
+    pub correlation: Uuid,
 }
 
 /// What is done because of an event. Storage format of the outbox.
@@ -32,23 +36,63 @@ pub struct About<'a> {
 #[serde(tag = "effect", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Effect {
     /// Sets a new pool's capacity in parking and its reservable part in the book; a known pool keeps its own.
-    OpenPool { pool: PoolId, places: Option<u32>, reservable_places: u32 },
+    OpenPool {
+        pool: PoolId,
+        places: Option<u32>,
+        reservable_places: u32,
+    },
     /// With the tariff in force at entry; nothing where the pool costs nothing.
-    OpenSession { visit: VisitId, pool: PoolId, entered_at: Timestamp },
-    EndStay { visit: VisitId, ended_at: Timestamp },
+    OpenSession {
+        visit: VisitId,
+        pool: PoolId,
+        entered_at: Timestamp,
+    },
+    EndStay {
+        visit: VisitId,
+        ended_at: Timestamp,
+    },
     /// `visit` and `into` are one stay: the earlier entry counts, and the merged one costs nothing.
-    MergeStays { visit: VisitId, into: VisitId },
-    LapseGrant { grant: GrantId, due: Timestamp },
-    PlaceHold { reservation: ReservationId, pool: PoolId, until: Timestamp },
-    ReleaseHold { reservation: ReservationId, release: HoldRelease },
-    CheckInReservation { reservation: ReservationId },
-    EndReservation { reservation: ReservationId, due: Timestamp },
+    MergeStays {
+        visit: VisitId,
+        into: VisitId,
+    },
+    LapseGrant {
+        grant: GrantId,
+        due: Timestamp,
+    },
+    PlaceHold {
+        reservation: ReservationId,
+        pool: PoolId,
+        until: Timestamp,
+    },
+    ReleaseHold {
+        reservation: ReservationId,
+        release: HoldRelease,
+    },
+    CheckInReservation {
+        reservation: ReservationId,
+    },
+    EndReservation {
+        reservation: ReservationId,
+        due: Timestamp,
+    },
     /// To each of the payment's sessions its part of what was captured.
-    ApplyCredits { payment: PaymentId, amount: Money },
+    ApplyCredits {
+        payment: PaymentId,
+        amount: Money,
+    },
     /// `refund`: the number of the gateway call that refunded.
-    ReverseCredits { payment: PaymentId, amount: Money, refund: u32 },
-    /// Calls the gateway, or asks what came of the call, and records the answer.
-    CallGateway { payment: PaymentId, call: u32 },
+    ReverseCredits {
+        payment: PaymentId,
+        amount: Money,
+        refund: u32,
+    },
+    /// Calls the gateway and records the answer; `again`: asks first what came of the call before.
+    CallGateway {
+        payment: PaymentId,
+        call: u32,
+        again: bool,
+    },
 }
 
 /// An effect that is to be run once, not before `due`.
@@ -56,11 +100,12 @@ pub enum Effect {
 pub struct Planned {
     /// Of its command, or of the gateway call's outcome.
     pub id: CommandId,
-    pub process: &'static str,
+    pub process: Cow<'static, str>,
     /// Effects of one subject run one after the other, in the order they were planned.
     pub subject: Uuid,
     pub facility: FacilityId,
     pub due: Timestamp,
+    pub correlation: Uuid,
     pub effect: Effect,
 }
 
@@ -68,7 +113,10 @@ pub struct Planned {
 pub enum Reaction {
     Plan(Planned),
     /// What this process planned for the subject and has not run yet is not run any more.
-    Cancel { process: &'static str, subject: Uuid },
+    Cancel {
+        process: &'static str,
+        subject: Uuid,
+    },
 }
 
 /// One process: its name (which ids of effects are derived from: it stays for ever) and its rule.
@@ -107,7 +155,8 @@ impl About<'_> {
             effect.name(),
             &target,
         );
-        Reaction::Plan(Planned { id, process, subject, facility: self.facility, due, effect })
+        let (facility, correlation) = (self.facility, self.correlation);
+        Reaction::Plan(Planned { id, process: process.into(), subject, facility, due, correlation, effect })
     }
 }
 

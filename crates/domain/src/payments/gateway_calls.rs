@@ -18,12 +18,12 @@ fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let payment = PaymentId::new(about.id);
     match event {
         Event::Payment(PaymentEvent::GatewayCallPlanned { call }) => {
-            let effect = Effect::CallGateway { payment, call: call.number };
+            let effect = Effect::CallGateway { payment, call: call.number, again: false };
             vec![about.now(GATEWAY_CALLS.name, about.id, effect)]
         }
         Event::Payment(PaymentEvent::GatewayCallUnresolved { call, .. }) => {
             let due = about.happened_at.plus_seconds(wait_seconds(about.revision));
-            let effect = Effect::CallGateway { payment, call: *call };
+            let effect = Effect::CallGateway { payment, call: *call, again: true };
             vec![about.at(GATEWAY_CALLS.name, about.id, due, effect)]
         }
         _ => Vec::new(),

@@ -6,11 +6,8 @@ use crate::ids::ReservationId;
 use crate::parking::{Basis, HoldRelease, ParkingEvent};
 use crate::process::{About, Effect, Process, Reaction};
 
-pub const HOLDS: Process = Process {
-    name: "holds",
-    events: &["ReservationMade", "ReservationCancelled", "EntryGranted"],
-    react,
-};
+pub const HOLDS: Process =
+    Process { name: "holds", events: &["ReservationMade", "ReservationCancelled", "EntryGranted"], react };
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     if about.imported {

@@ -1,0 +1,218 @@
+//! Carrying out an effect: the commands it stands for, under ids derived from its own.
+//!
+//! An effect is run until it is known to be done; again and again has the effect of once. A refusal is an answer
+//! like any other: the stream has decided. `IdReused` means that the same effect was recorded before with what
+//! was known then, and counts as done too.
+
+use octocity_domain::parking::ParkingCommand;
+use octocity_domain::payments::Payable;
+use octocity_domain::process::{Effect, Planned};
+use octocity_domain::reservations::ReservationsCommand;
+use octocity_domain::sessions::{SessionCommand, SessionEvent, SessionState};
+use octocity_domain::{CommandId, Money, PaymentId, PoolId, Timestamp, VisitId};
+use octocity_log::Actor;
+
+use crate::facts::opening;
+use crate::handler::Handler;
+use crate::needs::*;
+use crate::submission::{CommandError, Submission};
+
+impl Handler {
+    /// Runs an effect that needs no gateway.
+    pub(crate) async fn run(&self, planned: &Planned) -> Result<(), CommandError> {
+        let done = match &planned.effect {
+            Effect::OpenPool { pool, places, reservable_places } => {
+                self.open_pool(planned, *pool, *places, *reservable_places).await
+            }
+            Effect::OpenSession { visit, pool, entered_at } => {
+                self.open_session(planned, planned.id, *visit, *pool, *entered_at).await
+            }
+            Effect::EndStay { visit, ended_at } => {
+                self.tell_session(
+                    planned,
+                    planned.id,
+                    *visit,
+                    SessionCommand::EndStay { ended_at: *ended_at },
+                )
+                .await
+            }
+            Effect::MergeStays { visit, into } => self.merge_stays(planned, *visit, *into).await,
+            Effect::ApplyCredits { payment, amount } => self.apply_credits(planned, *payment, *amount).await,
+            Effect::ReverseCredits { payment, amount, refund } => {
+                self.reverse_credits(planned, *payment, *amount, *refund).await
+            }
+            // The executor calls gateways; nothing is done about it here.
+            Effect::CallGateway { .. } => Ok(()),
+            other => self.tell_facility(planned, other).await,
+        };
+        match done {
+            Err(CommandError::IdReused) => Ok(()),
+            done => done,
+        }
+    }
+
+    async fn tell_facility(&self, planned: &Planned, effect: &Effect) -> Result<(), CommandError> {
+        let parking = match effect {
+            Effect::LapseGrant { grant, due } => ParkingCommand::LapseGrant { grant: *grant, due: *due },
+            Effect::PlaceHold { reservation, pool, until } => {
+                ParkingCommand::PlaceHold { reservation: *reservation, pool: *pool, until: *until }
+            }
+            Effect::ReleaseHold { reservation, release } => {
+                ParkingCommand::ReleaseHold { reservation: *reservation, release: *release }
+            }
+            Effect::CheckInReservation { reservation } => {
+                let command = ReservationsCommand::CheckInReservation { reservation: *reservation };
+                return self.tell_book(planned, planned.id, command).await;
+            }
+            Effect::EndReservation { reservation, due } => {
+                let command = ReservationsCommand::EndReservation { reservation: *reservation, due: *due };
+                return self.tell_book(planned, planned.id, command).await;
+            }
+            _ => return Ok(()),
+        };
+        self.tell_gates(planned, planned.id, parking).await
+    }
+
+    /// Only a pool that has no capacity of its own yet gets the layout's. (Between the reading and the command
+    /// somebody could set one by hand, for a pool that has just been made: the layout's figure then wins.)
+    async fn open_pool(
+        &self,
+        planned: &Planned,
+        pool: PoolId,
+        places: Option<u32>,
+        reservable_places: u32,
+    ) -> Result<(), CommandError> {
+        let id = planned.facility.uuid();
+        let (known, _) = self.parking.read(id, move |state| state.pool(pool).places.is_some()).await?;
+        if !known {
+            let command = ParkingCommand::SetPoolCapacity { pool, places };
+            self.tell_gates(planned, planned.id.step("places"), command).await?;
+        }
+        let (known, _) =
+            self.reservations.read(id, move |book| book.reservable_places(pool).is_some()).await?;
+        if !known {
+            let command = ReservationsCommand::SetReservableCapacity { pool, places: reservable_places };
+            self.tell_book(planned, planned.id.step("reservable"), command).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_session(
+        &self,
+        planned: &Planned,
+        id: CommandId,
+        visit: VisitId,
+        pool: PoolId,
+        entered_at: Timestamp,
+    ) -> Result<(), CommandError> {
+        let Some(plan) = self.plan(planned.facility).await? else { return Ok(()) };
+        let Some(SessionEvent::SessionOpened { visit, facility, pool, entered_at, tariff, zone }) =
+            opening(&plan, visit, pool, entered_at)
+        else {
+            return Ok(());
+        };
+        let command = SessionCommand::OpenSession { visit, facility, pool, entered_at, tariff, zone };
+        self.tell_session(planned, id, visit, command).await
+    }
+
+    async fn merge_stays(
+        &self,
+        planned: &Planned,
+        visit: VisitId,
+        into: VisitId,
+    ) -> Result<(), CommandError> {
+        let times = |session: &SessionState| Some((session.entered_at()?, session.ended_at()));
+        let (merged, _) = self.sessions.read(visit.uuid(), times).await?;
+        let (kept, _) = self.sessions.read(into.uuid(), times).await?;
+        let (Some((entered_at, _)), Some((kept_entry, ended_at))) = (merged, kept) else { return Ok(()) };
+        let longer = SessionCommand::RetimeStay { entered_at: entered_at.min(kept_entry), ended_at };
+        self.tell_session(planned, planned.id.step("into"), into, longer).await?;
+        // A stay of no length costs nothing.
+        let emptied = SessionCommand::RetimeStay { entered_at, ended_at: Some(entered_at) };
+        self.tell_session(planned, planned.id.step("merged"), visit, emptied).await
+    }
+
+    async fn apply_credits(
+        &self,
+        planned: &Planned,
+        payment: PaymentId,
+        captured: Money,
+    ) -> Result<(), CommandError> {
+        let state = self.payment_state(payment).await?;
+        for part in state.allocate(captured.amount_minor) {
+            let Payable::Session { visit } = part.payable else { continue };
+            self.ensure_opened(planned, visit).await?;
+            let amount = Money::new(part.amount_minor, captured.currency);
+            let priced_at = state.priced_at().unwrap_or(planned.due);
+            let command = SessionCommand::ApplyCredit { payment, amount, priced_at };
+            self.tell_session(planned, planned.id.step(&visit.to_string()), visit, command).await?;
+        }
+        Ok(())
+    }
+
+    /// A payment may come before the session's process has run.
+    async fn ensure_opened(&self, planned: &Planned, visit: VisitId) -> Result<(), CommandError> {
+        let (open, _) = self.sessions.read(visit.uuid(), SessionState::is_open).await?;
+        if open {
+            return Ok(());
+        }
+        let entry = self.look_at_parking(planned.facility, move |state| state.visit_entry(visit)).await?;
+        let Some((pool, entry)) = entry else { return Ok(()) };
+        let id = planned.id.step(&format!("open/{visit}"));
+        self.open_session(planned, id, visit, pool, entry.at().unwrap_or(planned.due)).await
+    }
+
+    async fn reverse_credits(
+        &self,
+        planned: &Planned,
+        payment: PaymentId,
+        refunded: Money,
+        refund: u32,
+    ) -> Result<(), CommandError> {
+        let state = self.payment_state(payment).await?;
+        for part in state.allocate(refunded.amount_minor) {
+            let Payable::Session { visit } = part.payable else { continue };
+            let amount = Money::new(part.amount_minor, refunded.currency);
+            let command = SessionCommand::ReverseCredit { payment, amount, refund };
+            self.tell_session(planned, planned.id.step(&visit.to_string()), visit, command).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_gates(
+        &self,
+        planned: &Planned,
+        id: CommandId,
+        command: ParkingCommand,
+    ) -> Result<(), CommandError> {
+        self.parking(planned.facility, submission(planned, id, command)).await.map(drop)
+    }
+
+    async fn tell_book(
+        &self,
+        planned: &Planned,
+        id: CommandId,
+        command: ReservationsCommand,
+    ) -> Result<(), CommandError> {
+        self.reservations(planned.facility, submission(planned, id, command)).await.map(drop)
+    }
+
+    async fn tell_session(
+        &self,
+        planned: &Planned,
+        id: CommandId,
+        visit: VisitId,
+        command: SessionCommand,
+    ) -> Result<(), CommandError> {
+        self.session(visit, planned.facility, submission(planned, id, command)).await.map(drop)
+    }
+}
+
+pub(crate) fn submission<C>(planned: &Planned, id: CommandId, command: C) -> Submission<C> {
+    let actor = Actor::new(&format!("process:{}", planned.process));
+    Submission {
+        causation_id: Some(planned.id.uuid()),
+        correlation_id: Some(planned.correlation),
+        ..Submission::new(id, actor, command)
+    }
+}

@@ -1,0 +1,155 @@
+//! What a command's decision needs of other streams, read at the log's head and never from a read model.
+//!
+//! Each fact may be overtaken between its reading and the append. The anomaly that each permits:
+//! - **plan** (every gate and reservation command; stream `facility-<id>`): a command under way while the layout,
+//!   a tariff or a policy changes is decided on the plan before. The event records the plan's version. With two
+//!   nodes, a node that did not make the change goes on with its own copy until it restarts or changes the plan.
+//! - **cover** (ExitGate; streams `session-<visit>` and `parking-<facility>`): a refund or an adjustment that
+//!   becomes durable after the reading is not seen, and leaves a debt. A visit that another command gave these
+//!   credentials meanwhile is noticed (`facts_fit`), and the cover is read again.
+//! - **reservation** (EnterGate with one; stream `reservations-<facility>`): a cancellation that becomes durable after
+//!   the reading loses against the check-in. That the right to enter is used once rests on parking alone.
+
+use std::time::Duration;
+
+use octocity_domain::facilities::Plan;
+use octocity_domain::parking::{
+    CoverFact, Credential, Entry, MoneySide, ParkingCommand, ParkingFacts, ReservationFact,
+};
+use octocity_domain::sessions::{Session, SessionEvent, SessionState};
+use octocity_domain::tariffs::Quote;
+use octocity_domain::{Decider, FacilityId, Moment, PoolId, ReservationId, Timestamp, VisitId};
+
+use crate::handler::Handler;
+use crate::needs::*;
+use crate::submission::CommandError;
+
+/// How long a driver at the exit waits for the money side, before the facility's policy decides without it.
+const MONEY_SIDE_WAIT: Duration = Duration::from_millis(500);
+
+/// What the money side says of a visit; both None where the visit cannot cost money.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Money {
+    pub quote: Option<Quote>,
+    pub leave_by: Option<Timestamp>,
+}
+
+impl Money {
+    fn of(session: &SessionState, now: Timestamp) -> Self {
+        Self { quote: session.quote(now), leave_by: session.leave_by() }
+    }
+}
+
+impl Handler {
+    pub(crate) async fn parking_facts(
+        &self,
+        facility: FacilityId,
+        command: &ParkingCommand,
+    ) -> Result<ParkingFacts, CommandError> {
+        let mut facts = ParkingFacts { plan: self.plan(facility).await?, ..ParkingFacts::default() };
+        match command {
+            ParkingCommand::EnterGate { credentials, .. } if facts.plan.is_some() => {
+                if let Some(reservation) = credentials.iter().find_map(Credential::reservation) {
+                    facts.reservation = self.reservation_fact(facility, reservation).await?;
+                }
+            }
+            ParkingCommand::ExitGate { credentials, .. } if facts.plan.is_some() => {
+                facts.cover = self.cover_fact(facility, credentials.clone()).await?;
+            }
+            _ => {}
+        }
+        Ok(facts)
+    }
+
+    async fn reservation_fact(
+        &self,
+        facility: FacilityId,
+        reservation: ReservationId,
+    ) -> Result<Option<ReservationFact>, CommandError> {
+        let (promise, reservations_revision) = self
+            .reservations
+            .read(facility.uuid(), move |book| {
+                let promise = book.reservation(reservation)?;
+                Some((promise.pool, promise.interval, promise.is_cancelled()))
+            })
+            .await?;
+        Ok(promise.map(|(pool, interval, cancelled)| ReservationFact {
+            reservation,
+            pool,
+            interval,
+            cancelled,
+            reservations_revision,
+        }))
+    }
+
+    async fn cover_fact(
+        &self,
+        facility: FacilityId,
+        credentials: Vec<Credential>,
+    ) -> Result<Option<CoverFact>, CommandError> {
+        let find = move |state: &octocity_domain::parking::ParkingState| {
+            let visit = state.find_visit(&credentials)?;
+            Some((visit, state.visit_entry(visit)))
+        };
+        let (found, _) = self.parking.read(facility.uuid(), find).await?;
+        let Some((visit, entry)) = found else { return Ok(None) };
+        let read = tokio::time::timeout(MONEY_SIDE_WAIT, self.money_side(facility, visit, entry)).await;
+        let (money, session_revision, owed) = match read {
+            Ok(Ok((money, revision))) => {
+                let owed = money.quote.as_ref().map(|quote| quote.owed);
+                (MoneySide::Known { quote: money.quote, leave_by: money.leave_by }, revision, owed)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%visit, %error, "what a visit owes could not be read; the policy decides");
+                (MoneySide::Unreachable, 0, None)
+            }
+            Err(_) => {
+                tracing::warn!(%visit, "what a visit owes was not read in time; the policy decides");
+                (MoneySide::Unreachable, 0, None)
+            }
+        };
+        Ok(Some(CoverFact { visit, money, session_revision, owed }))
+    }
+
+    /// From the session; where its process has not opened it yet, from the entry and the tariff in force then.
+    pub(crate) async fn money_side(
+        &self,
+        facility: FacilityId,
+        visit: VisitId,
+        entry: Option<(PoolId, Entry)>,
+    ) -> Result<(Money, u64), CommandError> {
+        let now = self.environment.clock.now();
+        let look = move |session: &SessionState| session.is_open().then(|| Money::of(session, now));
+        let (opened, revision) = self.sessions.read(visit.uuid(), look).await?;
+        if let Some(money) = opened {
+            return Ok((money, revision));
+        }
+        let (Some((pool, entry)), Some(plan)) = (entry, self.plan(facility).await?) else {
+            return Ok((Money::default(), revision));
+        };
+        let Some(opening) = opening(&plan, visit, pool, entry.at().unwrap_or(now)) else {
+            return Ok((Money::default(), revision));
+        };
+        let mut session = SessionState::default();
+        Session::evolve(&mut session, &opening, Moment { happened_at: now, decided_at: now });
+        Ok((Money::of(&session, now), revision))
+    }
+}
+
+/// How the visit's session opens, or would; None where the pool costs nothing.
+pub(crate) fn opening(
+    plan: &Plan,
+    visit: VisitId,
+    pool: PoolId,
+    entered_at: Timestamp,
+) -> Option<SessionEvent> {
+    plan.layout.pool(pool).filter(|known| known.chargeable)?;
+    Some(SessionEvent::SessionOpened {
+        visit,
+        facility: plan.facility,
+        pool,
+        entered_at,
+        tariff: plan.tariff_at(entered_at)?.clone(),
+        zone: plan.zone.clone(),
+    })
+}

@@ -22,7 +22,7 @@ fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
         | ParkingEvent::ExitGranted { grant, expires_at, .. } => vec![lapse(about, *grant, *expires_at)],
         ParkingEvent::VehicleEntered { grant: Some(grant), .. }
         | ParkingEvent::VehicleLeft { grant: Some(grant), .. }
-        | ParkingEvent::GrantLapsed { grant } => {
+        | ParkingEvent::GrantLapsed { grant, .. } => {
             vec![Reaction::Cancel { process: GRANTS.name, subject: grant.uuid() }]
         }
         _ => Vec::new(),

@@ -8,8 +8,11 @@
 //! Invariants: rows are a function of the log, however it was cut into batches and however often it was
 //! replayed; rows and checkpoint change in one transaction; a row holds no position and no recording time.
 
+pub mod engine;
 pub mod facilities;
+pub mod hash;
 pub mod live;
+pub mod memory;
 pub mod models;
 pub mod parking;
 pub mod payments;
@@ -20,9 +23,15 @@ pub mod row;
 pub mod sessions;
 pub mod store;
 pub mod view;
+pub mod views;
 
+pub use engine::{Engine, EngineOptions, Step};
+pub use hash::{TableHash, hash_all};
 pub use live::{Live, Subscription};
-pub use models::{Progress, ReadModels};
+pub use memory::MemoryRows;
+pub use models::{Progress, ReadModels, Stats};
 pub use query::{Query, Rows};
 pub use row::{Field, Json, Kind, Row, RowError, Table, Value};
-pub use store::{Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, Selected, StoreError};
+pub use store::{
+    Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, Selected, StoreError, TableWrites,
+};

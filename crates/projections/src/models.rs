@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use octocity_domain::Timestamp;
 use octocity_log::Position;
 use tokio::sync::watch;
 
@@ -14,12 +16,25 @@ use crate::store::{Parked, RowStore, StoreError};
 /// Up to where each view's rows are, by the name of its table.
 pub type Progress = HashMap<&'static str, Position>;
 
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub events: AtomicU64,
+    pub rows: AtomicU64,
+    pub commits: AtomicU64,
+    /// Keys that stand still now.
+    pub parked: AtomicU64,
+    /// When the last folded event was decided, in milliseconds; 0 before the first.
+    pub decided_at_millis: AtomicU64,
+}
+
 /// What the engine writes and everybody else reads.
 #[derive(Clone)]
 pub struct ReadModels {
     pub store: Arc<dyn RowStore>,
     pub live: Arc<Live>,
     pub(crate) progress: watch::Receiver<Progress>,
+    pub stats: Arc<Stats>,
 }
 
 impl ReadModels {
@@ -36,6 +51,15 @@ impl ReadModels {
     /// Up to where all views are.
     pub fn position(&self) -> Position {
         self.progress.borrow().values().min().copied().unwrap_or_default()
+    }
+
+    /// How old what the rows say is: 0 at the log's head.
+    pub fn lag_seconds(&self, head: Position, now: Timestamp) -> i64 {
+        let folded = self.stats.decided_at_millis.load(Ordering::Relaxed);
+        match self.position() >= head || folded == 0 {
+            true => 0,
+            false => now.seconds_since(Timestamp::from_millis(i64::try_from(folded).unwrap_or(0))).max(0),
+        }
     }
 
     pub fn progress(&self) -> watch::Receiver<Progress> {

@@ -1,5 +1,7 @@
 //! The port behind which rows are kept: written in batches with their checkpoints, read with them too.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use octocity_log::{LogId, Position};
 use thiserror::Error;
@@ -68,6 +70,20 @@ pub enum Filter {
     StartsWith(&'static str, String),
 }
 
+impl Filter {
+    pub const fn column(&self) -> &'static str {
+        match self {
+            Self::Eq(column, _)
+            | Self::In(column, _)
+            | Self::From(column, _)
+            | Self::Below(column, _)
+            | Self::IsNull(column)
+            | Self::NotNull(column)
+            | Self::StartsWith(column, _) => column,
+        }
+    }
+}
+
 /// One question to one table, from which every store builds its own query.
 #[derive(Clone, Debug)]
 pub struct Select {
@@ -116,6 +132,16 @@ impl Select {
         self.total_order().into_iter().map(|(name, way)| Ok((self.index(name)?, way))).collect()
     }
 
+    /// A cursor, if it has a value for each order column.
+    pub fn cursor_values<'a>(&self, cursor: Option<&'a [Value]>) -> Result<Option<&'a [Value]>, StoreError> {
+        match cursor {
+            Some(values) if values.len() != self.total_order().len() => {
+                Err(StoreError::Query("a cursor of another order was given".to_owned()))
+            }
+            other => Ok(other),
+        }
+    }
+
     pub fn index(&self, column: &str) -> Result<usize, StoreError> {
         self.table
             .column(column)
@@ -159,7 +185,7 @@ pub trait RowStore: Send + Sync + 'static {
     async fn load(&self, table: &'static Table, keys: Vec<Vec<Value>>)
     -> Result<Vec<Vec<Value>>, StoreError>;
 
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+    async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError>;
 
     /// Rows and checkpoint in one read transaction.
     async fn select(&self, select: Select) -> Result<Selected, StoreError>;

@@ -31,6 +31,9 @@ impl EventRecord<'_> {
 #[error("{0}")]
 pub struct Unappliable(pub &'static str);
 
+/// The place of a row: its key, and the row if there is one.
+pub type Slot<R> = (<R as Row>::Key, Option<R>);
+
 /// Folds events into the rows of one table. Pure: a row follows from its events alone.
 pub trait View: Send + Sync + 'static {
     type Row: Row;
@@ -53,10 +56,7 @@ pub trait View: Send + Sync + 'static {
     }
 
     /// Applies the event to all its rows at once. Where it fails it has changed nothing, and all of them park.
-    fn apply_joint(
-        rows: &mut [(<Self::Row as Row>::Key, Option<Self::Row>)],
-        record: &EventRecord,
-    ) -> Result<(), Unappliable> {
+    fn apply_joint(rows: &mut [Slot<Self::Row>], record: &EventRecord) -> Result<(), Unappliable> {
         rows.iter_mut().try_for_each(|(key, row)| Self::apply(row, key, record))
     }
 }

@@ -7,16 +7,19 @@
 //! - **unmatched exit**: an exit that a late entry or a review may still join.
 
 pub mod areas;
+pub(crate) mod hours_fold;
 pub mod occupancy;
 pub mod occupancy_hours;
 pub mod queries;
 pub mod spots;
 pub mod unmatched_exits;
+pub mod visit_fold;
 pub mod visits;
 
-pub use areas::AreaMovesRow;
-pub use occupancy::OccupancyRow;
+pub use areas::{AreaMoves, AreaMovesRow};
+pub use occupancy::{Occupancy, OccupancyRow};
 pub use occupancy_hours::OccupancyHourRow;
-pub use spots::SpotOutOfServiceRow;
-pub use unmatched_exits::{UnmatchedExit, UnmatchedExitRow};
+pub use spots::{SpotOutOfServiceRow, SpotsOutOfService};
+pub use unmatched_exits::{UnmatchedExit, UnmatchedExitRow, UnmatchedExits};
+pub use visit_fold::Visits;
 pub use visits::{EndKind, EntryKind, VisitRow, VisitStatus};

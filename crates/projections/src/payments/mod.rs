@@ -7,5 +7,5 @@ pub mod payment;
 pub mod queries;
 pub mod revenue_hours;
 
-pub use payment::{PaymentRow, PaymentStatus};
-pub use revenue_hours::RevenueHourRow;
+pub use payment::{PaymentRow, PaymentStatus, Payments};
+pub use revenue_hours::{RevenueHourRow, RevenueHours};

@@ -1,10 +1,11 @@
 //! One row per payment.
 
-use octocity_domain::payments::{Allocation, GatewayCall};
-use octocity_domain::{Currency, FacilityId, PaymentId, Timestamp};
+use octocity_domain::payments::{Allocation, GatewayCall, PaymentEvent};
+use octocity_domain::{Category, Currency, Event, FacilityId, PaymentId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::row::{Json, row, word_fields};
+use crate::view::{EventRecord, Unappliable, View};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -49,4 +50,81 @@ row! {
     unresolved: bool,
     /// Why the gateway declined the latest call that it declined.
     last_refusal: Option<String>,
+}
+
+/// Folds the lives of payments.
+pub struct Payments;
+
+impl View for Payments {
+    type Row = PaymentRow;
+    const CATEGORIES: &'static [Category] = &[Category::Payment];
+
+    fn keys(record: &EventRecord, keys: &mut Vec<(FacilityId, PaymentId)>) {
+        keys.push((record.facility(), PaymentId(record.stream.id)));
+    }
+
+    fn apply(
+        row: &mut Option<PaymentRow>,
+        key: &(FacilityId, PaymentId),
+        record: &EventRecord,
+    ) -> Result<(), Unappliable> {
+        let Event::Payment(event) = record.event else { return Ok(()) };
+        if let PaymentEvent::PaymentRequested { amount, allocations, priced_at, .. } = event {
+            *row = Some(PaymentRow {
+                facility: key.0,
+                payment: key.1,
+                status: PaymentStatus::Requested,
+                currency: amount.currency,
+                amount_minor: amount.amount_minor,
+                allocations: Json(allocations.clone()),
+                authorized_minor: 0,
+                captured_minor: 0,
+                refunded_minor: 0,
+                requested_at: record.happened_at(),
+                priced_at: *priced_at,
+                authorized_at: None,
+                captured_at: None,
+                open_call: None,
+                unresolved: false,
+                last_refusal: None,
+            });
+            return Ok(());
+        }
+        let row = row.as_mut().ok_or(Unappliable("the payment was never requested"))?;
+        row.change(event, record.happened_at());
+        Ok(())
+    }
+}
+
+impl PaymentRow {
+    fn change(&mut self, event: &PaymentEvent, at: Timestamp) {
+        let call = self.open_call.take();
+        self.unresolved = false;
+        match event {
+            PaymentEvent::PaymentRequested { .. } => {}
+            PaymentEvent::GatewayCallPlanned { call } => self.open_call = Some(Json(*call)),
+            PaymentEvent::PaymentAuthorized { .. } => {
+                self.status = PaymentStatus::Authorized;
+                self.authorized_minor = call.map_or(self.amount_minor, |call| call.amount.amount_minor);
+                self.authorized_at = Some(at);
+            }
+            PaymentEvent::PaymentCaptured { amount, .. } => {
+                self.status = PaymentStatus::Captured;
+                self.captured_minor += amount.amount_minor;
+                self.captured_at = self.captured_at.or(Some(at));
+            }
+            PaymentEvent::PaymentRefunded { amount, .. } => {
+                self.refunded_minor += amount.amount_minor;
+                if self.refunded_minor >= self.captured_minor {
+                    self.status = PaymentStatus::Refunded;
+                }
+            }
+            PaymentEvent::PaymentVoided { .. } => self.status = PaymentStatus::Voided,
+            PaymentEvent::GatewayCallRefused { reason, .. } => self.last_refusal = Some(reason.clone()),
+            PaymentEvent::GatewayCallUnresolved { .. } => {
+                self.open_call = call;
+                self.unresolved = true;
+            }
+        }
+    }
 }

@@ -4,4 +4,4 @@
 
 pub mod reservation;
 
-pub use reservation::{HoldStatus, ReservationRow, ReservationStatus};
+pub use reservation::{HoldStatus, ReservationRow, ReservationStatus, Reservations};

@@ -4,4 +4,4 @@
 
 pub mod session;
 
-pub use session::{CreditEntry, SessionRow, SessionStatus};
+pub use session::{CreditEntry, SessionRow, SessionStatus, Sessions};

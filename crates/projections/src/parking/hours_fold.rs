@@ -1,0 +1,290 @@
+//! How movements become occupancy hours. Not a [`View`](crate::view::View): late news of one hour moves the
+//! start of every later one, so the rows of a pool are folded together, newest first in memory.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use async_trait::async_trait;
+use octocity_domain::parking::{Departure, ParkingEvent, Reconciliation};
+use octocity_domain::{Category, Event, FacilityId, PoolId, Timestamp};
+
+use super::occupancy_hours::OccupancyHourRow;
+use super::queries::hour_and_second;
+use crate::projector::{Decoded, Folded, Projector, StandingStill};
+use crate::query::Query;
+use crate::row::{Json, Row, Table};
+use crate::store::{RowStore, StoreError, TableWrites};
+use crate::view::{EventRecord, key_text};
+
+/// How many of a pool's newest hours stay in memory: news is rarely later than that (10.7 hours in a real garage).
+const HOURS_KEPT: usize = 26;
+const POOLS_KEPT_AT_MOST: usize = 4_096;
+const CATEGORIES: &[Category] = &[Category::Parking];
+
+type PoolKey = (FacilityId, PoolId);
+
+/// What passed, for the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passing {
+    Entry,
+    Exit,
+    Refusal,
+    Other,
+}
+
+/// A change of one pool's inside at an instant.
+#[derive(Clone, Copy, Debug)]
+struct Movement {
+    at: Timestamp,
+    change: i32,
+    passing: Passing,
+}
+
+/// What an event says happened to its pool, and when: at most two movements.
+fn movements(event: &ParkingEvent, at: Timestamp) -> Option<(PoolId, [Option<Movement>; 2])> {
+    let one = |pool: &PoolId, change: i64, passing: Passing| {
+        let change = i32::try_from(change).unwrap_or(if change < 0 { i32::MIN } else { i32::MAX });
+        Some((*pool, [Some(Movement { at, change, passing }), None]))
+    };
+    match event {
+        ParkingEvent::VehicleEntered { pool, joined_exit, .. } => {
+            let entered = Movement { at, change: 1, passing: Passing::Entry };
+            // Its exit was counted when it came; if that did not move the count, it does so now, then.
+            let left = joined_exit.filter(|joined| !joined.gives_back_unidentified);
+            let left =
+                left.map(|joined| Movement { at: joined.left_at, change: -1, passing: Passing::Other });
+            Some((*pool, [Some(entered), left]))
+        }
+        ParkingEvent::VehicleLeft { pool, departure, .. } => {
+            let change = match departure {
+                Departure::Visit { .. } | Departure::Unidentified => -1,
+                Departure::PresumedVisit { .. } | Departure::MissedEntry => 0,
+            };
+            one(pool, change, Passing::Exit)
+        }
+        ParkingEvent::PassageRefused { pool, .. } => one(pool, 0, Passing::Refusal),
+        ParkingEvent::VisitDeclared { pool, takes_unidentified, .. } => {
+            one(pool, i64::from(!takes_unidentified), Passing::Other)
+        }
+        ParkingEvent::VisitPresumedLeft { pool, .. } => one(pool, -1, Passing::Other),
+        ParkingEvent::VisitReconciled { pool, outcome, visits_change, unidentified_change, .. } => {
+            let change = i32::from(*visits_change) + i32::from(*unidentified_change);
+            let at = match outcome {
+                Reconciliation::Reassigned { left_at } if change < 0 => *left_at,
+                _ => at,
+            };
+            Some((*pool, [Some(Movement { at, change, passing: Passing::Other }), None]))
+        }
+        ParkingEvent::OccupancyCorrected { pool, unidentified_change, .. } => {
+            one(pool, *unidentified_change, Passing::Other)
+        }
+        _ => None,
+    }
+}
+
+/// The newest hours of one pool: every row from `complete_from` on.
+struct Tail {
+    complete_from: i64,
+    /// Inside when `complete_from` began.
+    before: i64,
+    hours: BTreeMap<i64, OccupancyHourRow>,
+    dirty_from: Option<i64>,
+    dirty: HashSet<i64>,
+    used_in: u64,
+}
+
+impl Tail {
+    fn apply(&mut self, key: &PoolKey, movement: Movement) {
+        let (hour, second) = hour_and_second(movement.at);
+        if movement.change == 0 && movement.passing == Passing::Other {
+            return;
+        }
+        if !self.hours.contains_key(&hour) {
+            let earlier = self.hours.range(..hour).next_back().map(|(_, row)| row.start_count + row.net);
+            self.hours.insert(hour, OccupancyHourRow::empty(*key, hour, earlier.unwrap_or(self.before)));
+        }
+        if let Some(row) = self.hours.get_mut(&hour) {
+            row.apply(second, movement);
+            self.dirty.insert(hour);
+        }
+        if movement.change != 0 {
+            let mut later = self.hours.range_mut(hour + 1..).peekable();
+            if later.peek().is_some() {
+                self.dirty_from = Some(self.dirty_from.map_or(hour + 1, |from| from.min(hour + 1)));
+            }
+            later.for_each(|(_, row)| row.start_count += i64::from(movement.change));
+        }
+    }
+
+    fn take_rows(&mut self, upserts: &mut Vec<Vec<crate::row::Value>>) {
+        let from = self.dirty_from.take().unwrap_or(i64::MAX);
+        for (hour, row) in &mut self.hours {
+            if *hour >= from || self.dirty.contains(hour) {
+                row.peak = row.highest();
+                upserts.push(row.to_values());
+            }
+        }
+        self.dirty.clear();
+        while self.hours.len() > HOURS_KEPT {
+            self.hours.pop_first();
+            if let Some((hour, row)) = self.hours.first_key_value() {
+                self.complete_from = *hour;
+                self.before = row.start_count;
+            }
+        }
+    }
+}
+
+impl OccupancyHourRow {
+    const fn empty((facility, pool): PoolKey, hour: i64, start_count: i64) -> Self {
+        Self {
+            facility,
+            pool,
+            hour,
+            start_count,
+            changes: Json(Vec::new()),
+            net: 0,
+            entries: 0,
+            exits: 0,
+            refused: 0,
+            peak: start_count,
+        }
+    }
+
+    fn apply(&mut self, second: u16, movement: Movement) {
+        match movement.passing {
+            Passing::Entry => self.entries += 1,
+            Passing::Exit => self.exits += 1,
+            Passing::Refusal => self.refused += 1,
+            Passing::Other => {}
+        }
+        if movement.change == 0 {
+            return;
+        }
+        self.net += i64::from(movement.change);
+        // Nearly always the last one, or after it.
+        let index = self.changes.partition_point(|(at, _)| *at < second);
+        match self.changes.get_mut(index) {
+            Some((at, change)) if *at == second => *change = change.saturating_add(movement.change),
+            _ => self.changes.insert(index, (second, movement.change)),
+        }
+        if self.changes[index].1 == 0 {
+            self.changes.remove(index);
+        }
+    }
+
+    fn highest(&self) -> i64 {
+        let mut inside = self.start_count;
+        let after = self.changes.iter().map(|(_, change)| {
+            inside += i64::from(*change);
+            inside
+        });
+        after.max().map_or(self.start_count, |highest| highest.max(self.start_count))
+    }
+}
+
+/// Drives the occupancy hours.
+pub(crate) struct OccupancyHours {
+    tails: HashMap<PoolKey, Tail>,
+    standing: StandingStill,
+    batch: u64,
+}
+
+impl OccupancyHours {
+    pub fn new() -> Self {
+        let standing = StandingStill::new(OccupancyHourRow::TABLE.name);
+        Self { tails: HashMap::new(), standing, batch: 0 }
+    }
+
+    /// Loads the rows of a pool from `from` on, as far as they are not in memory.
+    async fn extend(&mut self, store: &dyn RowStore, key: PoolKey, from: i64) -> Result<(), StoreError> {
+        if let Some(tail) = self.tails.get_mut(&key) {
+            tail.used_in = self.batch;
+            if tail.complete_from <= from {
+                return Ok(());
+            }
+        }
+        let of_pool = || Query::<OccupancyHourRow>::new().eq("facility", &key.0).eq("pool", &key.1);
+        let before = of_pool().below("hour", &from).descending("hour").first(1).run(store).await?;
+        let before = before.rows.first().map_or(0, |row| row.start_count + row.net);
+        let mut missing = of_pool().from("hour", &from);
+        if let Some(tail) = self.tails.get(&key) {
+            missing = missing.below("hour", &tail.complete_from);
+        }
+        let missing = missing.run(store).await?.rows;
+        let tail = self.tails.entry(key).or_insert_with(|| Tail {
+            complete_from: from,
+            before,
+            hours: BTreeMap::new(),
+            dirty_from: None,
+            dirty: HashSet::new(),
+            used_in: 0,
+        });
+        tail.complete_from = from;
+        tail.before = before;
+        tail.used_in = self.batch;
+        tail.hours.extend(missing.into_iter().map(|row| (row.hour, row)));
+        Ok(())
+    }
+
+    fn apply(&mut self, record: &EventRecord, decoded: &Decoded) {
+        let Event::Parking(event) = record.event else { return };
+        let Some((pool, moved)) = movements(event, record.happened_at()) else { return };
+        let key = (record.facility(), pool);
+        if self.standing.has(&key) {
+            return;
+        }
+        match self.tails.get_mut(&key) {
+            Some(tail) => moved.into_iter().flatten().for_each(|movement| tail.apply(&key, movement)),
+            None => {
+                self.standing.park(key_text(&key), &decoded.recorded, "its hours were not loaded".to_owned())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Projector for OccupancyHours {
+    fn table(&self) -> &'static Table {
+        OccupancyHourRow::TABLE
+    }
+
+    fn restart(&mut self, parked: HashSet<String>) {
+        self.tails.clear();
+        self.standing.restart(parked);
+    }
+
+    async fn prepare(&mut self, store: &dyn RowStore, events: &[Decoded]) -> Result<(), StoreError> {
+        self.batch += 1;
+        let mut earliest = HashMap::<PoolKey, i64>::new();
+        for decoded in events {
+            let Ok(Event::Parking(event)) = &decoded.event else { continue };
+            let meta = &decoded.recorded.meta;
+            let Some((pool, moved)) = movements(event, meta.happened_at) else { continue };
+            for movement in moved.into_iter().flatten() {
+                let (hour, _) = hour_and_second(movement.at);
+                let known = earliest.entry((meta.key, pool)).or_insert(hour);
+                *known = hour.min(*known);
+            }
+        }
+        for (key, hour) in earliest {
+            self.extend(store, key, hour).await?;
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, events: &[Decoded]) -> Folded {
+        for decoded in events {
+            if let Some(record) = self.standing.admit(decoded, CATEGORIES) {
+                self.apply(&record, decoded);
+            }
+        }
+        let mut upserts = Vec::new();
+        self.tails.values_mut().for_each(|tail| tail.take_rows(&mut upserts));
+        if self.tails.len() > POOLS_KEPT_AT_MOST {
+            let batch = self.batch;
+            self.tails.retain(|_, tail| tail.used_in == batch);
+        }
+        let writes = TableWrites { table: OccupancyHourRow::TABLE, upserts, deletes: Vec::new() };
+        Folded { writes, parked: self.standing.take_new() }
+    }
+}

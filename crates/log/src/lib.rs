@@ -1,6 +1,8 @@
 //! The event log as everything else sees it: envelopes, positions, the codec, and the port that stores them.
 
 pub mod codec;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
 pub mod envelope;
 pub mod memory;
 pub mod port;

@@ -1,1 +1,12 @@
 //! SQLite: the embedded default of every store.
+//!
+//! - **form**: what a file is for and in which version; written into its header, so that a file of another
+//!   program or of a newer version is never touched.
+//! - **writer**: the one thread that owns a file's write connection.
+//! - **reader**: a connection that may only read; as many as read at once, up to a limit.
+
+mod file;
+pub mod log;
+
+pub use file::{Form, OpenError, log_error, open_existing, open_to_read, open_to_write};
+pub use log::{LogCounters, SqliteLog, SqliteLogOptions};

@@ -1,0 +1,112 @@
+//! Opening a file: what it is for, in which version, and what to do where it is not so.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use octocity_log::LogError;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use thiserror::Error;
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// As a person would say it: "event log".
+    pub name: &'static str,
+    /// SQLite's `application_id`: four letters.
+    pub application_id: i32,
+    /// SQLite's `user_version`, raised with every change of the schema.
+    pub version: i32,
+    /// The statements that make an empty file one of this form.
+    pub schema: &'static str,
+}
+
+/// Why a file cannot be used; nothing in it was changed.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error(
+        "{} was written by a newer version of Octocity (its form is {found}, this one knows {known}); upgrade \
+         Octocity or name another data folder.", path.display()
+    )]
+    Newer { path: PathBuf, found: i32, known: i32 },
+    #[error("{} is no {name} of Octocity; move it away or name another data folder.", path.display())]
+    Foreign { path: PathBuf, name: &'static str },
+    #[error("{} is damaged ({reason}); nothing was changed: restore it from a backup.", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("{} cannot be opened ({reason}); check the folder's rights and free space.", path.display())]
+    Unavailable { path: PathBuf, reason: String },
+}
+
+impl OpenError {
+    pub fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, reason },
+            _ => Self::Unavailable { path, reason },
+        }
+    }
+}
+
+/// A fault of SQLite as the ports name it.
+pub fn log_error(error: &rusqlite::Error) -> LogError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => LogError::Full(error.to_string()),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => LogError::Damaged(error.to_string()),
+        _ => LogError::Unavailable(error.to_string()),
+    }
+}
+
+/// Opens a file for its one writer, making it where there is none: WAL, so that readers never wait for it.
+/// `synchronous` is left at SQLite's default, FULL: a commit is on the disk when it returns.
+pub fn open_to_write(path: &Path, form: &Form) -> Result<Connection, OpenError> {
+    let wrap = |error: rusqlite::Error| OpenError::of(path, &error);
+    let mut connection = Connection::open(path).map_err(wrap)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(wrap)?;
+    if !check_form(&connection, path, form)? {
+        // In this order: the journal mode cannot change inside a transaction, and the form's marks are only
+        // written together with its tables.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(wrap)?;
+        let change = connection.transaction().map_err(wrap)?;
+        change.execute_batch(form.schema).map_err(wrap)?;
+        change.pragma_update(None, "application_id", form.application_id).map_err(wrap)?;
+        change.pragma_update(None, "user_version", form.version).map_err(wrap)?;
+        change.commit().map_err(wrap)?;
+    }
+    Ok(connection)
+}
+
+/// Opens a file that must be there, to read and write it.
+pub fn open_existing(path: &Path, form: &Form) -> Result<Connection, OpenError> {
+    if !path.exists() {
+        let reason = "there is no such file".to_owned();
+        return Err(OpenError::Unavailable { path: path.to_owned(), reason });
+    }
+    open_to_write(path, form)
+}
+
+/// Opens a file only to read it.
+pub fn open_to_read(path: &Path, form: &Form) -> Result<Connection, OpenError> {
+    let wrap = |error: rusqlite::Error| OpenError::of(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(wrap)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(wrap)?;
+    match check_form(&connection, path, form)? {
+        true => Ok(connection),
+        false => Err(OpenError::Unavailable { path: path.to_owned(), reason: "it is empty".to_owned() }),
+    }
+}
+
+/// Whether the file has this form already; an empty one has none.
+fn check_form(connection: &Connection, path: &Path, form: &Form) -> Result<bool, OpenError> {
+    let read = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
+    let marks = || Ok((read("PRAGMA application_id")?, read("PRAGMA user_version")?));
+    let (application_id, version) = marks().map_err(|error| OpenError::of(path, &error))?;
+    let tables = read("SELECT count(*) FROM sqlite_schema").map_err(|error| OpenError::of(path, &error))?;
+    match (application_id == form.application_id, tables) {
+        (false, 0) if application_id == 0 && version == 0 => Ok(false),
+        (false, _) => Err(OpenError::Foreign { path: path.to_owned(), name: form.name }),
+        (true, _) if version > form.version => {
+            Err(OpenError::Newer { path: path.to_owned(), found: version, known: form.version })
+        }
+        (true, _) => Ok(true),
+    }
+}

@@ -1,0 +1,289 @@
+//! The event log and its ledger in one SQLite file: one writer thread, group commit, a few readers.
+//!
+//! - **group**: the appends that were waiting when the writer came round; one transaction, one sync, and each
+//!   gets its own answer. A conflict fails only its own batch.
+//! - **block**: 512 neighbouring positions. For every event type the file says in which blocks it occurs, so that
+//!   a reader of few types passes over millions of others without reading them.
+//!
+//! Positions have no gaps here, and nobody outside this module may know it.
+
+mod reader;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use octocity_domain::{Category, CommandId, Timestamp};
+use octocity_log::{
+    Append, AppendError, Appended, EventLog, LedgerEntry, LedgerWindow, LogError, LogId, Page, Position,
+    RecordedEvent, StreamId,
+};
+use tokio::sync::{Semaphore, oneshot, watch};
+use uuid::Uuid;
+
+use super::{OpenError, log_error, open_to_read, open_to_write};
+use reader::Reader;
+use writer::{Task, Writer};
+
+pub use schema::FORM;
+
+/// How the log behaves; every field has a stated default.
+#[derive(Clone, Debug)]
+pub struct SqliteLogOptions {
+    /// How many reads go on at once.
+    pub readers: usize,
+    /// The writer's page cache.
+    pub writer_cache_kib: u32,
+    /// The page cache of each reader.
+    pub reader_cache_kib: u32,
+    /// After how many pages of 4096 bytes the write-ahead log is folded into the file.
+    pub checkpoint_pages: u32,
+    /// The largest size of the file, in pages of 4096 bytes; None is what the disk holds.
+    pub max_pages: Option<u32>,
+}
+
+impl Default for SqliteLogOptions {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            writer_cache_kib: 32 * 1024,
+            reader_cache_kib: 4 * 1024,
+            checkpoint_pages: 4000,
+            max_pages: None,
+        }
+    }
+}
+
+/// What the log has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogCounters {
+    pub commits: u64,
+    pub failed_commits: u64,
+    pub appended_events: u64,
+    pub appended_entries: u64,
+    pub last_commit_micros: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    failed_commits: AtomicU64,
+    appended_events: AtomicU64,
+    appended_entries: AtomicU64,
+    last_commit_micros: AtomicU64,
+}
+
+pub struct SqliteLog {
+    id: LogId,
+    epoch: u32,
+    head: watch::Receiver<Position>,
+    counters: Arc<Counters>,
+    readers: Arc<Readers>,
+    /// None only while it is dropped.
+    tasks: Option<mpsc::Sender<Task>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SqliteLog {
+    /// Opens the file, making it where there is none.
+    pub fn open(path: &Path, options: SqliteLogOptions) -> Result<Self, OpenError> {
+        let connection = open_to_write(path, &FORM)?;
+        let (id, epoch) = schema::identity(&connection).map_err(|error| OpenError::of(path, &error))?;
+        let counters = Arc::new(Counters::default());
+        let writer = Writer::new(path.to_owned(), connection, options.clone(), Arc::clone(&counters))
+            .map_err(|error| OpenError::of(path, &error))?;
+        let head = writer.head();
+        let (tasks, waiting) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("log-writer".to_owned());
+        let thread = thread
+            .spawn(move || writer.run(&waiting))
+            .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
+        let readers = Arc::new(Readers::new(path.to_owned(), options));
+        Ok(Self { id, epoch, head, counters, readers, tasks: Some(tasks), writer: Some(thread) })
+    }
+
+    pub fn counters(&self) -> LogCounters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LogCounters {
+            commits: read(&self.counters.commits),
+            failed_commits: read(&self.counters.failed_commits),
+            appended_events: read(&self.counters.appended_events),
+            appended_entries: read(&self.counters.appended_entries),
+            last_commit_micros: read(&self.counters.last_commit_micros),
+        }
+    }
+
+    fn send(&self, task: Task) -> Result<(), LogError> {
+        let stopped = || LogError::Unavailable("its writer has stopped".to_owned());
+        self.tasks.as_ref().ok_or_else(stopped)?.send(task).map_err(|_| stopped())
+    }
+
+    async fn read<T, F>(&self, read: F) -> Result<T, LogError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.read(read).await
+    }
+}
+
+impl Drop for SqliteLog {
+    /// Lets the writer finish what waits, and fold the write-ahead log into the file.
+    fn drop(&mut self) {
+        self.readers.close();
+        self.tasks = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the log's writer ended in a panic");
+        }
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteLog {
+    fn id(&self) -> LogId {
+        self.id
+    }
+
+    fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    async fn append(&self, batch: Append) -> Result<Appended, AppendError> {
+        batch.check()?;
+        let (reply, answer) = oneshot::channel();
+        self.send(Task::Append { batch, reply })?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(LogError::Unavailable("its writer has stopped".to_owned()).into()))
+    }
+
+    async fn read_stream(
+        &self,
+        stream: StreamId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.read(move |reader| reader.stream(stream, from, limit)).await
+    }
+
+    async fn read_stream_back(
+        &self,
+        stream: StreamId,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.read(move |reader| reader.stream_back(stream, before, limit)).await
+    }
+
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+        categories: &[Category],
+        event_types: &[&str],
+    ) -> Result<Page, LogError> {
+        if limit == 0 {
+            return Ok(Page { events: Vec::new(), next: after });
+        }
+        let categories = categories.to_vec();
+        let event_types: Vec<String> = event_types.iter().map(|name| (*name).to_owned()).collect();
+        self.read(move |reader| reader.all(after, limit, &categories, &event_types)).await
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    async fn ledger_window(&self, stream: StreamId, limit: usize) -> Result<LedgerWindow, LogError> {
+        self.read(move |reader| reader.ledger_window(stream, limit)).await
+    }
+
+    async fn ledger_entries(
+        &self,
+        stream: StreamId,
+        ids: &[CommandId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LogError> {
+        let ids = ids.to_vec();
+        self.read(move |reader| reader.ledger_entries(stream, &ids)).await
+    }
+
+    async fn prune_ledger(&self, before: Timestamp) -> Result<u64, LogError> {
+        let mut forgotten = 0;
+        let mut after = (0, Uuid::nil());
+        // Found by a reader, forgotten by the writer in small steps: commands go on meanwhile.
+        loop {
+            let (old, next) = self.read(move |reader| reader.old_entries(before, after)).await?;
+            if !old.is_empty() {
+                let (reply, answer) = oneshot::channel();
+                self.send(Task::Forget { entries: old, reply })?;
+                let stopped = |_| LogError::Unavailable("its writer has stopped".to_owned());
+                forgotten += answer.await.map_err(stopped)??;
+            }
+            match next {
+                Some(next) => after = next,
+                None => return Ok(forgotten),
+            }
+        }
+    }
+}
+
+/// Connections that only read: made when first needed, kept, and never more than the options allow.
+struct Readers {
+    path: PathBuf,
+    options: SqliteLogOptions,
+    idle: Mutex<Vec<Reader>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    fn new(path: PathBuf, options: SqliteLogOptions) -> Self {
+        let permits = Arc::new(Semaphore::new(options.readers.max(1)));
+        Self { path, options, idle: Mutex::default(), permits }
+    }
+
+    fn close(&self) {
+        self.permits.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn take(&self) -> Result<Reader, OpenError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(reader) => Ok(reader),
+            None => {
+                let connection = open_to_read(&self.path, &FORM)?;
+                Reader::new(connection, self.options.reader_cache_kib)
+                    .map_err(|error| OpenError::of(&self.path, &error))
+            }
+        }
+    }
+
+    async fn read<T, F>(self: &Arc<Self>, read: F) -> Result<T, LogError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| LogError::Unavailable("it is being closed".to_owned()))?;
+        let readers = Arc::clone(self);
+        let work = move || {
+            let _permit = permit;
+            let mut reader = readers.take().map_err(|error| match error {
+                OpenError::Damaged { .. } => LogError::Damaged(error.to_string()),
+                _ => LogError::Unavailable(error.to_string()),
+            })?;
+            // A reader that failed is closed, not kept.
+            let result = read(&mut reader).map_err(|error| log_error(&error))?;
+            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+            Ok(result)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
+    }
+}

@@ -53,6 +53,9 @@ impl Handler {
 
     async fn tell_facility(&self, planned: &Planned, effect: &Effect) -> Result<(), CommandError> {
         let parking = match effect {
+            Effect::SetReservedPart { pool, places } => {
+                ParkingCommand::SetReservedPart { pool: *pool, places: *places }
+            }
             Effect::LapseGrant { grant, due } => ParkingCommand::LapseGrant { grant: *grant, due: *due },
             Effect::PlaceHold { reservation, pool, until } => {
                 ParkingCommand::PlaceHold { reservation: *reservation, pool: *pool, until: *until }

@@ -4,6 +4,7 @@
 use octocity_domain::facilities::Facility;
 use octocity_domain::payments::{Payment, PaymentEvent};
 use octocity_domain::process::{About, PROCESSES, Planned, Reaction};
+use octocity_domain::reservations::Reservations;
 use octocity_domain::{Category, Decider, Event, FacilityId, Fact, PaymentId, Timestamp};
 use octocity_log::{Origin, StreamId, decode_for};
 use uuid::Uuid;
@@ -39,6 +40,15 @@ impl Handler {
         self.follow_up(&["openings"], id, cause, answer, Event::Facility).await
     }
 
+    pub(crate) async fn keep_reserved_part(
+        &self,
+        id: Uuid,
+        cause: &Cause,
+        answer: &Answer<Reservations>,
+    ) -> Result<(), CommandError> {
+        self.follow_up(&["reserved-part"], id, cause, answer, Event::Reservations).await
+    }
+
     pub(crate) async fn credit(
         &self,
         id: Uuid,
@@ -68,7 +78,8 @@ impl Handler {
                 &wrap(event),
             );
             for effect in planned {
-                self.run(&effect).await?;
+                // Boxed: an effect is itself a command that something follows from.
+                Box::pin(self.run(&effect)).await?;
             }
         }
         Ok(())
@@ -94,7 +105,8 @@ impl Handler {
                 for effect in
                     reactions(&["crediting"], stream, recorded.revision, happened_at, &cause, &event)
                 {
-                    self.run(&effect).await?;
+                    // Boxed: an effect is itself a command that something follows from.
+                    Box::pin(self.run(&effect)).await?;
                 }
             }
             from += page.len() as u64;

@@ -41,6 +41,11 @@ pub enum Effect {
         places: Option<u32>,
         reservable_places: u32,
     },
+    /// What the book may promise of a pool, parking keeps from walk-ins.
+    SetReservedPart {
+        pool: PoolId,
+        places: u32,
+    },
     /// With the tariff in force at entry; nothing where the pool costs nothing.
     OpenSession {
         visit: VisitId,
@@ -129,8 +134,9 @@ pub struct Process {
 }
 
 /// Every process there is.
-pub const PROCESSES: [Process; 6] = [
+pub const PROCESSES: [Process; 7] = [
     crate::facilities::openings::OPENINGS,
+    crate::reservations::reserved_part::RESERVED_PART,
     crate::sessions::stays::STAYS,
     crate::parking::grants::GRANTS,
     crate::reservations::holds::HOLDS,
@@ -165,6 +171,7 @@ impl Effect {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OpenPool { .. } => "open-pool",
+            Self::SetReservedPart { .. } => "set-reserved-part",
             Self::OpenSession { .. } => "open-session",
             Self::EndStay { .. } => "end-stay",
             Self::MergeStays { .. } => "merge-stays",
@@ -181,7 +188,7 @@ impl Effect {
 
     fn target(&self, subject: Uuid) -> String {
         match self {
-            Self::OpenPool { pool, .. } => format!("{subject}/{pool}"),
+            Self::OpenPool { pool, .. } | Self::SetReservedPart { pool, .. } => format!("{subject}/{pool}"),
             _ => subject.to_string(),
         }
     }

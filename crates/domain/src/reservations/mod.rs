@@ -12,6 +12,7 @@
 
 pub mod book;
 pub mod holds;
+pub mod reserved_part;
 
 pub use book::{
     LocalInterval, ReservationEnd, Reservations, ReservationsCommand, ReservationsEvent, ReservationsFacts,

@@ -6,7 +6,11 @@
 //! - **reader**: a connection that may only read; as many as read at once, up to a limit.
 
 mod file;
+pub mod folder;
 pub mod log;
+pub mod snapshots;
 
 pub use file::{Form, OpenError, log_error, open_existing, open_to_read, open_to_write};
+pub use folder::{DataFolder, FolderError};
 pub use log::{LogCounters, SqliteLog, SqliteLogOptions};
+pub use snapshots::SqliteSnapshots;

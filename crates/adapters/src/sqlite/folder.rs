@@ -1,0 +1,237 @@
+//! The data folder: which files it has, and that one process at a time uses it.
+//!
+//! - **lock**: held by the operating system for as long as the process lives, so that none is left behind by a
+//!   crash. Its content, the process id, is only for people.
+//! - **form**: the version of the folder's layout, in the file `format`.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use thiserror::Error;
+
+use super::{Form, OpenError, log, open_to_read, snapshots};
+
+/// The layout that this version writes.
+const FOLDER_FORM: u32 = 1;
+
+pub const LOG_FILE: &str = "log.db";
+pub const SNAPSHOTS_FILE: &str = "snapshots.db";
+pub const PROCESSES_FILE: &str = "processes.db";
+pub const READ_MODELS_FILE: &str = "readmodels.db";
+const LOCK_FILE: &str = "lock";
+const FORMAT_FILE: &str = "format";
+
+/// Why a data folder cannot be used; nothing in it was changed.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    #[error(
+        "The data folder {} is in use by {}; stop that process or name another folder with --data.",
+        dir.display(), process(*pid)
+    )]
+    InUse { dir: PathBuf, pid: Option<u32> },
+    #[error(
+        "The data folder {} was written by a newer version of Octocity (its form is {found}, this one knows \
+         {known}); upgrade Octocity or name another folder with --data.", dir.display()
+    )]
+    Newer { dir: PathBuf, found: u32, known: u32 },
+    #[error("The data folder {} cannot be used ({reason}); check its rights or name another with --data.", dir.display())]
+    Unusable { dir: PathBuf, reason: String },
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// A data folder that this process alone uses, until this is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Takes the folder, making it where there is none.
+    pub fn open(dir: &Path) -> Result<Self, FolderError> {
+        let unusable = |error: std::io::Error| unusable(dir, error.to_string());
+        std::fs::create_dir_all(dir).map_err(unusable)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut lock = options.open(dir.join(LOCK_FILE)).map_err(unusable)?;
+        take(&lock, dir)?;
+        check_form(dir)?;
+        lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(unusable)?;
+        if !dir.join(FORMAT_FILE).exists() {
+            write_form(dir).map_err(unusable)?;
+        }
+        Ok(Self { dir: dir.to_owned(), _lock: lock })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+    pub fn log(&self) -> PathBuf {
+        self.dir.join(LOG_FILE)
+    }
+    pub fn snapshots(&self) -> PathBuf {
+        self.dir.join(SNAPSHOTS_FILE)
+    }
+    pub fn processes(&self) -> PathBuf {
+        self.dir.join(PROCESSES_FILE)
+    }
+    pub fn read_models(&self) -> PathBuf {
+        self.dir.join(READ_MODELS_FILE)
+    }
+}
+
+fn unusable(dir: &Path, reason: String) -> FolderError {
+    FolderError::Unusable { dir: dir.to_owned(), reason }
+}
+
+fn take(lock: &File, dir: &Path) -> Result<(), FolderError> {
+    // Twice: `inspect` holds it for a moment.
+    for attempt in 0..2 {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if attempt == 0 => std::thread::sleep(Duration::from_millis(100)),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => return Err(unusable(dir, error.to_string())),
+        }
+    }
+    Err(FolderError::InUse { dir: dir.to_owned(), pid: holder(dir) })
+}
+
+fn holder(dir: &Path) -> Option<u32> {
+    std::fs::read_to_string(dir.join(LOCK_FILE)).ok()?.trim().parse().ok()
+}
+
+fn check_form(dir: &Path) -> Result<(), FolderError> {
+    let mut text = String::new();
+    match File::open(dir.join(FORMAT_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => opened
+            .and_then(|file| file.take(100).read_to_string(&mut text))
+            .map_err(|error| unusable(dir, error.to_string()))?,
+    };
+    match text.trim().parse() {
+        Ok(found) if found > FOLDER_FORM => {
+            Err(FolderError::Newer { dir: dir.to_owned(), found, known: FOLDER_FORM })
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err(unusable(dir, format!("its file '{FORMAT_FILE}' holds no number"))),
+    }
+}
+
+/// Whole or not at all, also after a power cut: written beside, then put in its place.
+fn write_form(dir: &Path) -> std::io::Result<()> {
+    let beside = dir.join("format.new");
+    let mut file = File::create(&beside)?;
+    writeln!(file, "{FOLDER_FORM}")?;
+    file.sync_all()?;
+    std::fs::rename(&beside, dir.join(FORMAT_FILE))?;
+    File::open(dir)?.sync_all()
+}
+
+/// What is found in a data folder, without taking or changing it.
+#[derive(Debug)]
+pub struct Inspection {
+    pub dir: PathBuf,
+    pub exists: bool,
+    /// Whether a process uses it just now, and which.
+    pub in_use: Option<String>,
+    /// What keeps the whole folder from being used.
+    pub problem: Option<String>,
+    pub files: Vec<FileReport>,
+}
+
+#[derive(Debug)]
+pub struct FileReport {
+    pub name: &'static str,
+    /// None where there is no such file.
+    pub bytes: Option<u64>,
+    /// A sentence that says what to do; None where all is well.
+    pub problem: Option<String>,
+}
+
+/// Looks at a folder for `doctor`. `thorough` reads every page of every file.
+pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
+    let known = [
+        (LOG_FILE, Some(&log::FORM)),
+        (SNAPSHOTS_FILE, Some(&snapshots::FORM)),
+        (PROCESSES_FILE, None),
+        (READ_MODELS_FILE, None),
+    ];
+    let files = known.map(|(name, form)| inspect_file(dir, name, form, thorough)).into();
+    let problem = match dir.exists() && !dir.is_dir() {
+        true => Some(format!("{} is no folder; name one with --data.", dir.display())),
+        false => check_form(dir).err().map(|error| error.to_string()),
+    };
+    Inspection { dir: dir.to_owned(), exists: dir.exists(), in_use: in_use(dir), problem, files }
+}
+
+fn in_use(dir: &Path) -> Option<String> {
+    let lock = File::open(dir.join(LOCK_FILE)).ok()?;
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| process(holder(dir)))
+}
+
+fn inspect_file(dir: &Path, name: &'static str, form: Option<&Form>, thorough: bool) -> FileReport {
+    let path = dir.join(name);
+    let Ok(found) = std::fs::metadata(&path) else {
+        return FileReport { name, bytes: None, problem: None };
+    };
+    let opened = match form {
+        Some(form) => open_to_read(&path, form),
+        None => Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .map_err(|error| OpenError::of(&path, &error)),
+    };
+    let check = if thorough { "PRAGMA quick_check(1)" } else { "SELECT 'ok' FROM sqlite_schema LIMIT 1" };
+    let checked = opened.and_then(|connection| {
+        let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
+        match said {
+            Ok(said) if said == "ok" => Ok(()),
+            Ok(reason) => Err(OpenError::Damaged { path: path.clone(), reason }),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
+            Err(error) => Err(OpenError::of(&path, &error)),
+        }
+    });
+    FileReport { name, bytes: Some(found.len()), problem: checked.err().map(|error| error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_told_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataFolder::open(folder.path()).unwrap();
+        let told = DataFolder::open(folder.path()).unwrap_err().to_string();
+        assert!(told.contains(&format!("in use by process {}", std::process::id())), "{told}");
+        assert_eq!(inspect(folder.path(), false).in_use, Some(format!("process {}", std::process::id())));
+        drop(first);
+        assert_eq!(inspect(folder.path(), false).in_use, None);
+        DataFolder::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_newer_folder_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("format"), "2\n").unwrap();
+        assert!(matches!(DataFolder::open(folder.path()), Err(FolderError::Newer { found: 2, .. })));
+        assert!(inspect(folder.path(), false).problem.is_some_and(|said| said.contains("newer version")));
+        std::fs::write(folder.path().join("format"), "one").unwrap();
+        assert!(matches!(DataFolder::open(folder.path()), Err(FolderError::Unusable { .. })));
+        assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "one");
+    }
+
+    #[test]
+    fn a_file_in_the_folders_place_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(DataFolder::open(&path), Err(FolderError::Unusable { .. })));
+        assert!(inspect(&path, false).problem.is_some());
+    }
+}

@@ -8,9 +8,11 @@
 mod file;
 pub mod folder;
 pub mod log;
+pub mod rows;
 pub mod snapshots;
 
 pub use file::{Form, OpenError, log_error, open_existing, open_to_read, open_to_write};
 pub use folder::{DataFolder, FolderError};
 pub use log::{LogCounters, SqliteLog, SqliteLogOptions};
+pub use rows::SqliteRows;
 pub use snapshots::SqliteSnapshots;

@@ -1,0 +1,374 @@
+//! The read models in one SQLite file.
+//!
+//! Written with `synchronous = NORMAL`: a commit does not wait for the disk. After a loss of power the file is whole
+//! and rows and checkpoints agree, but the newest commits may be gone; they are folded again from the log. They
+//! are never ahead of it: the engine reads only what the log has made durable.
+
+mod sql;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use octocity_log::{LogId, Position};
+use octocity_projections::{
+    Batch, Checkpoint, Parked, RowStore, Select, Selected, StoreError, Table, TableWrites, Value,
+};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, Row, ToSql, Transaction, params};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::file::{Form, OpenError, open_to_read, open_to_write};
+
+const FORM: Form = Form {
+    name: "read models",
+    application_id: i32::from_be_bytes(*b"8rea"),
+    version: 1,
+    schema: "CREATE TABLE read_models (name TEXT PRIMARY KEY, definition TEXT NOT NULL) STRICT;
+        CREATE TABLE checkpoints (view TEXT PRIMARY KEY, log BLOB NOT NULL, epoch INTEGER NOT NULL,
+            position INTEGER NOT NULL) STRICT;
+        CREATE TABLE parked (view TEXT NOT NULL, key TEXT NOT NULL, stream TEXT NOT NULL,
+            revision INTEGER NOT NULL, event_type TEXT NOT NULL, error TEXT NOT NULL,
+            PRIMARY KEY (view, key)) STRICT, WITHOUT ROWID;",
+};
+/// How many may read at once; more wait. Two cores gain nothing from many.
+const READERS: usize = 4;
+const STATEMENTS_CACHED: usize = 128;
+/// Pages of 4 KiB in the write-ahead log before they are copied into the file: fewer, longer pauses.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
+/// The row store of the one-process runtime. Cheap to clone the `Arc` it is kept in; one file has one writer.
+pub struct SqliteRows {
+    shared: Arc<Shared>,
+    readers: Semaphore,
+}
+
+struct Shared {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    idle_readers: Mutex<Vec<Connection>>,
+}
+
+impl SqliteRows {
+    /// Opens the file, and makes it where there is none.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let wrap = |error: rusqlite::Error| OpenError::of(path, &error);
+        let writer = open_to_write(path, &FORM)?;
+        writer.pragma_update(None, "synchronous", "NORMAL").map_err(wrap)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(wrap)?;
+        writer.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        let shared = Shared {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            idle_readers: Mutex::new(Vec::new()),
+        };
+        Ok(Self { shared: Arc::new(shared), readers: Semaphore::new(READERS) })
+    }
+
+    /// Runs on a thread that may block, with a connection that may only read.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.readers.acquire().await.map_err(|error| unavailable(&error))?;
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
+            let idle = lock(&shared.idle_readers).pop();
+            let reader = match idle {
+                Some(reader) => reader,
+                None => shared.open_reader()?,
+            };
+            let result = work(&reader);
+            lock(&shared.idle_readers).push(reader);
+            result
+        });
+        done.await.map_err(|error| unavailable(&error))?
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut writer = lock(&shared.writer);
+            let transaction = writer.transaction().map_err(|error| fault(&error))?;
+            let result = work(&transaction)?;
+            transaction.commit().map_err(|error| fault(&error))?;
+            Ok(result)
+        });
+        done.await.map_err(|error| unavailable(&error))?
+    }
+}
+
+impl Shared {
+    fn open_reader(&self) -> Result<Connection, StoreError> {
+        let reader = open_to_read(&self.path, &FORM).map_err(|error| unavailable(&error))?;
+        reader.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        Ok(reader)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic inside a transaction rolls it back; the connection itself stays whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unavailable(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+fn fault(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full(error.to_string()),
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// A [`Value`] as SQLite binds it; an id is its 16 bytes.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Id(id) => ValueRef::Blob(id.as_bytes()),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+fn values_of(row: &Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
+    (0..columns)
+        .map(|index| {
+            let unreadable = |kind| {
+                rusqlite::Error::FromSqlConversionFailure(index, kind, "no value of a read model".into())
+            };
+            Ok(match row.get_ref(index)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => Value::Int(number),
+                ValueRef::Blob(bytes) => {
+                    let id = Uuid::from_slice(bytes);
+                    Value::Id(id.map_err(|_| unreadable(rusqlite::types::Type::Blob))?)
+                }
+                ValueRef::Text(text) => {
+                    let text = std::str::from_utf8(text);
+                    Value::Text(text.map_err(|_| unreadable(rusqlite::types::Type::Text))?.to_owned())
+                }
+                ValueRef::Real(_) => return Err(unreadable(rusqlite::types::Type::Real)),
+            })
+        })
+        .collect()
+}
+
+fn query(
+    connection: &Connection,
+    statement: &sql::Statement,
+    columns: usize,
+) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let values = rusqlite::params_from_iter(statement.values.iter().map(Bound));
+    let rows = prepared.query_map(values, |row| values_of(row, columns))?;
+    rows.collect()
+}
+
+fn write_table(transaction: &Transaction<'_>, writes: &TableWrites) -> rusqlite::Result<()> {
+    let mut upsert = transaction.prepare_cached(&sql::upsert(writes.table))?;
+    for row in &writes.upserts {
+        upsert.execute(rusqlite::params_from_iter(row.iter().map(Bound)))?;
+    }
+    if writes.deletes.is_empty() {
+        return Ok(());
+    }
+    let mut delete = transaction.prepare_cached(&sql::delete(writes.table))?;
+    for key in &writes.deletes {
+        delete.execute(rusqlite::params_from_iter(key.iter().map(Bound)))?;
+    }
+    Ok(())
+}
+
+fn write_batch(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    for writes in &batch.writes {
+        write_table(transaction, writes)?;
+    }
+    let mut place = transaction.prepare_cached(
+        "INSERT INTO checkpoints (view, log, epoch, position) VALUES (?, ?, ?, ?)
+         ON CONFLICT (view) DO UPDATE SET log = excluded.log, epoch = excluded.epoch, position = excluded.position",
+    )?;
+    for checkpoint in &batch.checkpoints {
+        let position = stored_position(checkpoint.position);
+        place.execute(params![checkpoint.view, checkpoint.log.0.as_bytes(), checkpoint.epoch, position])?;
+    }
+    let mut park = transaction.prepare_cached(
+        "INSERT INTO parked (view, key, stream, revision, event_type, error) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for parked in &batch.parked {
+        let revision = parked.revision.cast_signed();
+        park.execute(params![
+            parked.view,
+            parked.key,
+            parked.stream,
+            revision,
+            parked.event_type,
+            parked.error
+        ])?;
+    }
+    Ok(())
+}
+
+/// Opaque, so kept bit by bit.
+const fn stored_position(position: Position) -> i64 {
+    position.0.cast_signed()
+}
+
+fn forget_view(transaction: &Transaction<'_>, view: &str) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM checkpoints WHERE view = ?", [view])?;
+    transaction.execute("DELETE FROM parked WHERE view = ?", [view])?;
+    Ok(())
+}
+
+fn ensure_table(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<()> {
+    let definition = sql::create(table);
+    let mut known = transaction.prepare_cached("SELECT definition FROM read_models WHERE name = ?")?;
+    let known = known.query_map([table.name], |row| row.get::<_, String>(0))?.next().transpose()?;
+    if known.is_some_and(|known| known == definition) {
+        return Ok(());
+    }
+    transaction.execute_batch(&format!("DROP TABLE IF EXISTS {};{definition}", table.name))?;
+    let remember = "INSERT OR REPLACE INTO read_models (name, definition) VALUES (?, ?)";
+    transaction.execute(remember, [table.name, &definition])?;
+    forget_view(transaction, table.name)
+}
+
+fn run_select(connection: &Connection, select: &Select) -> Result<Selected, StoreError> {
+    let (statement, count) = (sql::select(select)?, sql::count(select)?);
+    let read = || {
+        let transaction = connection.unchecked_transaction()?;
+        let mut place = transaction.prepare_cached("SELECT position FROM checkpoints WHERE view = ?")?;
+        let position =
+            place.query_map([select.table.name], |row| row.get::<_, i64>(0))?.next().transpose()?;
+        let rows = query(&transaction, &statement, select.table.columns.len())?;
+        let total = match select.count {
+            true => query(&transaction, &count, 1)?.pop().and_then(|mut row| row.pop()),
+            false => None,
+        };
+        Ok((position, rows, total))
+    };
+    let (position, mut rows, total) = read().map_err(|error| fault(&error))?;
+    let has_more = rows.len() > select.limit;
+    rows.truncate(select.limit);
+    if select.from_end {
+        rows.reverse();
+    }
+    let total = match total {
+        Some(Value::Int(total)) => u64::try_from(total).ok(),
+        _ => None,
+    };
+    let position = Position(position.map_or(0, i64::cast_unsigned));
+    Ok(Selected { rows, position, has_more, total })
+}
+
+#[async_trait]
+impl RowStore for SqliteRows {
+    async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        let tables = tables.to_vec();
+        self.write(move |transaction| {
+            tables
+                .iter()
+                .try_for_each(|table| ensure_table(transaction, table))
+                .map_err(|error| fault(&error))
+        })
+        .await
+    }
+
+    async fn load(
+        &self,
+        table: &'static Table,
+        keys: Vec<Vec<Value>>,
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
+        self.read(move |reader| {
+            let read = || {
+                let transaction = reader.unchecked_transaction()?;
+                let mut load = transaction.prepare_cached(&sql::load(table))?;
+                let mut found = Vec::with_capacity(keys.len());
+                for key in &keys {
+                    let mut rows = load.query(rusqlite::params_from_iter(key.iter().map(Bound)))?;
+                    if let Some(row) = rows.next()? {
+                        found.push(values_of(row, table.columns.len())?);
+                    }
+                }
+                Ok(found)
+            };
+            read().map_err(|error| fault(&error))
+        })
+        .await
+    }
+
+    async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError> {
+        self.write(move |transaction| write_batch(transaction, &batch).map_err(|error| fault(&error))).await
+    }
+
+    async fn select(&self, select: Select) -> Result<Selected, StoreError> {
+        self.read(move |reader| run_select(reader, &select)).await
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        self.read(|reader| {
+            let read = || {
+                let mut known =
+                    reader.prepare_cached("SELECT view, log, epoch, position FROM checkpoints")?;
+                let rows = known.query_map([], |row| {
+                    Ok(Checkpoint {
+                        view: row.get(0)?,
+                        log: LogId(Uuid::from_bytes(row.get(1)?)),
+                        epoch: row.get(2)?,
+                        position: Position(row.get::<_, i64>(3)?.cast_unsigned()),
+                    })
+                })?;
+                rows.collect::<rusqlite::Result<_>>()
+            };
+            read().map_err(|error| fault(&error))
+        })
+        .await
+    }
+
+    async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {
+        let views = views.iter().map(|view| (*view).to_owned()).collect::<Vec<_>>();
+        let all = self
+            .read(|reader| {
+                let read = || {
+                    let mut parked = reader.prepare_cached(
+                        "SELECT view, key, stream, revision, event_type, error FROM parked ORDER BY view, key",
+                    )?;
+                    let rows = parked.query_map([], |row| {
+                        Ok(Parked {
+                            view: row.get(0)?,
+                            key: row.get(1)?,
+                            stream: row.get(2)?,
+                            revision: row.get::<_, i64>(3)?.cast_unsigned(),
+                            event_type: row.get(4)?,
+                            error: row.get(5)?,
+                        })
+                    })?;
+                    rows.collect::<rusqlite::Result<Vec<_>>>()
+                };
+                read().map_err(|error| fault(&error))
+            })
+            .await?;
+        Ok(all.into_iter().filter(|parked| views.is_empty() || views.contains(&parked.view)).collect())
+    }
+
+    async fn reset(&self, table: &'static Table) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            let forget = || {
+                transaction.execute(&format!("DELETE FROM {}", table.name), [])?;
+                forget_view(transaction, table.name)
+            };
+            forget().map_err(|error| fault(&error))
+        })
+        .await
+    }
+}

@@ -131,11 +131,12 @@ fn reactions(
         id: stream.id,
         revision,
         happened_at,
-        imported: cause.imported,
         facility: cause.facility,
         correlation: cause.correlation,
     };
-    let asked = PROCESSES.iter().filter(|process| processes.contains(&process.name));
+    let asked = PROCESSES
+        .iter()
+        .filter(|process| processes.contains(&process.name) && (process.of_imported || !cause.imported));
     let reacted = asked.flat_map(|process| (process.react)(event, &about));
     reacted
         .filter_map(|reaction| match reaction {

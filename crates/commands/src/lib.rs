@@ -3,13 +3,22 @@
 mod actor;
 mod batch;
 mod effects;
+pub mod executor;
 mod facts;
 mod follow_up;
+pub mod gateway;
+mod gateway_calls;
 pub mod handler;
 mod ledger;
+pub mod memory_processes;
 mod needs;
+pub mod process_store;
 mod streams;
 pub mod submission;
 
+pub use executor::{Executor, ExecutorError, Progress};
+pub use gateway::{GatewayRequest, IdempotencyKey, PaymentGateway};
 pub use handler::{Handler, HandlerOptions};
+pub use memory_processes::MemoryProcessStore;
+pub use process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
 pub use submission::{Clock, CommandError, Outcome, Reply, Submission};

@@ -36,6 +36,12 @@ pub trait PaymentNeeds {
     fn allocate(&self, _amount_minor: i64) -> Vec<Allocation> {
         Vec::new()
     }
+    fn token(&self) -> Option<&str> {
+        None
+    }
+    fn reference(&self) -> Option<&str> {
+        None
+    }
     fn priced_at(&self) -> Option<Timestamp> {
         None
     }

@@ -24,8 +24,6 @@ pub struct About<'a> {
     pub id: Uuid,
     pub revision: u64,
     pub happened_at: Timestamp,
-    /// Brought in from a record: it causes no outside effect.
-    pub imported: bool,
     pub facility: FacilityId,
     /// The first command of the chain.
     pub correlation: Uuid,
@@ -130,6 +128,8 @@ pub struct Process {
     pub name: &'static str,
     /// The event types that it reacts to.
     pub events: &'static [&'static str],
+    /// Whether it reacts to imported history too: never with an effect on the outside world.
+    pub of_imported: bool,
     pub react: fn(&Event, &About<'_>) -> Vec<Reaction>,
 }
 

@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::process::{About, Effect, Process, Reaction};
 
 pub const OPENINGS: Process =
-    Process { name: "openings", events: &["FacilityRegistered", "LayoutChanged"], react };
+    Process { name: "openings", events: &["FacilityRegistered", "LayoutChanged"], of_imported: true, react };
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let (Event::Facility(FacilityEvent::FacilityRegistered { layout, .. })

@@ -9,14 +9,12 @@ use crate::time::Timestamp;
 pub const GRANTS: Process = Process {
     name: "grants",
     events: &["EntryGranted", "ExitGranted", "VehicleEntered", "VehicleLeft", "GrantLapsed"],
+    of_imported: false,
     react,
 };
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let Event::Parking(event) = event else { return Vec::new() };
-    if about.imported {
-        return Vec::new();
-    }
     match event {
         ParkingEvent::EntryGranted { grant, expires_at, .. }
         | ParkingEvent::ExitGranted { grant, expires_at, .. } => vec![lapse(about, *grant, *expires_at)],

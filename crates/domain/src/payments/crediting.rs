@@ -9,12 +9,9 @@ use crate::ids::PaymentId;
 use crate::process::{About, Effect, Process, Reaction};
 
 pub const CREDITING: Process =
-    Process { name: "crediting", events: &["PaymentCaptured", "PaymentRefunded"], react };
+    Process { name: "crediting", events: &["PaymentCaptured", "PaymentRefunded"], of_imported: false, react };
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
-    if about.imported {
-        return Vec::new();
-    }
     let payment = PaymentId::new(about.id);
     match event {
         Event::Payment(PaymentEvent::PaymentCaptured { amount, .. }) => {

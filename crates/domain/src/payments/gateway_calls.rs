@@ -5,16 +5,17 @@ use crate::event::Event;
 use crate::ids::PaymentId;
 use crate::process::{About, Effect, Process, Reaction};
 
-pub const GATEWAY_CALLS: Process =
-    Process { name: "gateway", events: &["GatewayCallPlanned", "GatewayCallUnresolved"], react };
+pub const GATEWAY_CALLS: Process = Process {
+    name: "gateway",
+    events: &["GatewayCallPlanned", "GatewayCallUnresolved"],
+    of_imported: false,
+    react,
+};
 
 /// The longest wait between two questions about one call.
 const WAIT_SECONDS_AT_MOST: i64 = 300;
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
-    if about.imported {
-        return Vec::new();
-    }
     let payment = PaymentId::new(about.id);
     match event {
         Event::Payment(PaymentEvent::GatewayCallPlanned { call }) => {

@@ -6,13 +6,14 @@ use crate::ids::ReservationId;
 use crate::parking::{Basis, HoldRelease, ParkingEvent};
 use crate::process::{About, Effect, Process, Reaction};
 
-pub const HOLDS: Process =
-    Process { name: "holds", events: &["ReservationMade", "ReservationCancelled", "EntryGranted"], react };
+pub const HOLDS: Process = Process {
+    name: "holds",
+    events: &["ReservationMade", "ReservationCancelled", "EntryGranted"],
+    of_imported: false,
+    react,
+};
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
-    if about.imported {
-        return Vec::new();
-    }
     match event {
         Event::Reservations(ReservationsEvent::ReservationMade {
             reservation,

@@ -12,14 +12,12 @@ use crate::time::Timestamp;
 pub const STAYS: Process = Process {
     name: "stays",
     events: &["VehicleEntered", "VisitDeclared", "VehicleLeft", "VisitReconciled"],
+    of_imported: false,
     react,
 };
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let Event::Parking(event) = event else { return Vec::new() };
-    if about.imported {
-        return Vec::new();
-    }
     match event {
         ParkingEvent::VehicleEntered { visit: Some(visit), pool, joined_exit, .. } => {
             let open = Effect::OpenSession { visit: *visit, pool: *pool, entered_at: about.happened_at };

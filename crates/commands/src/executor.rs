@@ -1,0 +1,353 @@
+//! The process executor: tails the log, plans what each event makes happen, and runs each effect once.
+//!
+//! - **checkpoint**: how far the processes have reacted. It becomes durable together with what they planned.
+//! - **outbox**: the effects planned and not done. A deadline is one whose time has not come.
+//! - **backoff**: a fault is tried again, later each time; effects of the same subject wait behind it.
+//!
+//! A crash anywhere is harmless: what was planned is run again under the same ids, which has no second effect.
+//! A process that is new starts at the head of the log. Checkpoints are not written for events that nobody reacts
+//! to, so that millions of imported passages cost one reading; reading them again after a restart plans nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use octocity_domain::process::{About, PROCESSES, Planned, Process, Reaction};
+use octocity_domain::{CommandId, Timestamp};
+use octocity_log::{EventLog, LogError, Origin, Position, RecordedEvent, decode};
+use thiserror::Error;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::gateway::PaymentGateway;
+use crate::handler::Handler;
+use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use crate::submission::{Clock, CommandError};
+
+/// How many events are read at a time.
+const PAGE: usize = 1024;
+/// How many effects are looked at a time; planning waits while so many are due.
+const DUE: usize = 1024;
+/// How many subjects' effects run at the same time.
+const AT_ONCE: usize = 64;
+/// After how many positions a checkpoint is written though nobody reacted.
+const QUIET_POSITIONS: u64 = 200_000;
+/// The longest wait before the outbox is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const BACKOFF_SECONDS_AT_MOST: i64 = 60;
+
+/// Why the executor stopped for a moment.
+#[derive(Debug, Error)]
+pub enum ExecutorError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] ProcessStoreError),
+}
+
+/// How far the processes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// All events up to here have been reacted to.
+    pub position: Position,
+    /// How many effects were due when it was last looked, and are not done yet.
+    pub due: usize,
+    /// The log's head when it was last looked.
+    pub head: Position,
+}
+
+impl Progress {
+    /// Whether everything was reacted to, and nothing is due.
+    pub fn is_idle(&self) -> bool {
+        self.position >= self.head && self.due == 0
+    }
+}
+
+pub struct Executor {
+    handler: Arc<Handler>,
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn ProcessStore>,
+    pub(crate) gateway: Arc<dyn PaymentGateway>,
+    clock: Arc<dyn Clock>,
+    tail: Mutex<Option<Tail>>,
+    backoff: Mutex<HashMap<Uuid, Backoff>>,
+    progress: watch::Sender<Progress>,
+}
+
+/// Where each of [`PROCESSES`] stands.
+struct Tail {
+    positions: Vec<Position>,
+    written: Position,
+}
+
+/// A subject whose effect met a fault.
+struct Backoff {
+    faults: u32,
+    until: Timestamp,
+}
+
+impl Executor {
+    pub fn new(
+        handler: Arc<Handler>,
+        store: Arc<dyn ProcessStore>,
+        gateway: Arc<dyn PaymentGateway>,
+    ) -> Arc<Self> {
+        let (log, clock) = (Arc::clone(&handler.environment.log), Arc::clone(&handler.environment.clock));
+        let (tail, backoff) = (Mutex::new(None), Mutex::new(HashMap::new()));
+        let progress = watch::Sender::new(Progress::default());
+        Arc::new(Self { handler, log, store, gateway, clock, tail, backoff, progress })
+    }
+
+    pub(crate) fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    /// For readiness, and for those who wait until all is done.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Loads the checkpoints; a process without one starts at the log's head, and that is written at once.
+    pub async fn start(&self) -> Result<(), ExecutorError> {
+        let mut tail = self.tail.lock().await;
+        if tail.is_some() {
+            return Ok(());
+        }
+        let head = *self.log.head().borrow();
+        let known: HashMap<String, Position> =
+            self.store.checkpoints().await?.into_iter().map(|at| (at.process, at.position)).collect();
+        let at = |process: &Process| known.get(process.name).copied().unwrap_or(head);
+        let positions: Vec<Position> = PROCESSES.iter().map(at).collect();
+        if PROCESSES.iter().any(|process| !known.contains_key(process.name)) {
+            let step = Step { checkpoints: checkpoints(&positions), changes: Vec::new() };
+            self.store.commit(step).await?;
+        }
+        let written = positions.iter().copied().min().unwrap_or_default();
+        *tail = Some(Tail { positions, written });
+        Ok(())
+    }
+
+    /// Runs until it is dropped or `stop` turns true; a fault is logged, and tried again.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut head = self.log.head();
+        let mut running = Running::default();
+        while !*stop.borrow() {
+            head.borrow_and_update();
+            let pause = match self.turn(&mut running).await {
+                Ok(true) => continue,
+                Ok(false) => LOOK_AGAIN,
+                Err(error) => {
+                    tracing::error!(%error, "the processes stand still; they go on by themselves");
+                    LOOK_AGAIN
+                }
+            };
+            tokio::select! {
+                _ = head.changed() => {}
+                Some(finished) = running.tasks.join_next() => self.finish(&mut running, vec![finished]).await,
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.changed() => {}
+            }
+        }
+        // What is under way ends; what it did is found done after the next start, under the same ids.
+        while let Some(finished) = running.tasks.join_next().await {
+            self.finish(&mut running, vec![finished]).await;
+        }
+    }
+
+    /// Reacts to everything in the log and runs everything due, until nothing is left to do now: for tests, and for
+    /// whoever drives time by hand.
+    pub async fn run_until_idle(self: &Arc<Self>) -> Result<(), ExecutorError> {
+        let mut running = Running::default();
+        loop {
+            let busy = self.turn(&mut running).await?;
+            match running.tasks.join_next().await {
+                Some(finished) => self.finish(&mut running, vec![finished]).await,
+                None if busy => {}
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// One page of the log, and a look at the outbox. Says whether there may be more to do at once.
+    async fn turn(self: &Arc<Self>, running: &mut Running) -> Result<bool, ExecutorError> {
+        self.start().await?;
+        let finished = std::iter::from_fn(|| running.tasks.try_join_next()).collect();
+        self.finish(running, finished).await;
+        let due = self.store.due(self.clock.now(), DUE).await?;
+        let (due_count, started) = (due.len(), self.begin(running, due).await);
+        let read = if due_count < DUE { self.react().await? } else { 0 };
+        let position = self.position().await;
+        let head = *self.log.head().borrow();
+        self.progress.send_replace(Progress { position, due: due_count, head });
+        Ok(read > 0 || started > 0)
+    }
+
+    async fn position(&self) -> Position {
+        let tail = self.tail.lock().await;
+        tail.as_ref().and_then(|tail| tail.positions.iter().copied().min()).unwrap_or_default()
+    }
+
+    /// Plans what the next page of events makes happen; says how far it read.
+    async fn react(&self) -> Result<usize, ExecutorError> {
+        let mut tail = self.tail.lock().await;
+        let Some(tail) = tail.as_mut() else { return Ok(0) };
+        let from = tail.positions.iter().copied().min().unwrap_or_default();
+        let page = self.log.read_all(from, PAGE, &[], &event_types()).await?;
+        let mut changes = Vec::new();
+        for event in &page.events {
+            for (process, position) in PROCESSES.iter().zip(&tail.positions) {
+                if event.position > *position && process.events.contains(&&*event.event_type) {
+                    changes.extend(reactions(process, event)?);
+                }
+            }
+        }
+        let reached: Vec<Position> = tail.positions.iter().map(|at| (*at).max(page.next)).collect();
+        if !changes.is_empty() || page.next.0 >= tail.written.0 + QUIET_POSITIONS {
+            let step = Step { checkpoints: checkpoints(&reached), changes };
+            self.store.commit(step).await?;
+            tail.written = page.next;
+        }
+        tail.positions = reached;
+        Ok(page.events.len())
+    }
+
+    /// Starts the effects whose subjects are free; those of one subject run in the order they were planned.
+    async fn begin(self: &Arc<Self>, running: &mut Running, due: Vec<Planned>) -> usize {
+        let now = self.clock.now();
+        let backoff = self.backoff.lock().await;
+        let waits = |subject: &Uuid| backoff.get(subject).is_some_and(|fault| fault.until > now);
+        let mut order = Vec::new();
+        let mut by_subject: HashMap<Uuid, Vec<Planned>> = HashMap::new();
+        for planned in due {
+            let subject = planned.subject;
+            if running.subjects.contains(&subject) || waits(&subject) {
+                continue;
+            }
+            let effects = by_subject.entry(subject).or_insert_with(|| {
+                order.push(subject);
+                Vec::new()
+            });
+            effects.push(planned);
+        }
+        let room = AT_ONCE.saturating_sub(running.subjects.len());
+        let mut started = 0;
+        for subject in order.into_iter().take(room) {
+            let Some(effects) = by_subject.remove(&subject) else { continue };
+            running.subjects.insert(subject);
+            started += 1;
+            let executor = Arc::clone(self);
+            running.tasks.spawn(async move { executor.carry_out(subject, effects).await });
+        }
+        started
+    }
+
+    async fn carry_out(self: Arc<Self>, subject: Uuid, effects: Vec<Planned>) -> Finished {
+        let mut finished = Finished { subject, done: Vec::new(), fault: None };
+        for planned in effects {
+            match self.carry_out_one(&planned).await {
+                Ok(()) => finished.done.push(planned.id),
+                Err(error) => {
+                    finished.fault = Some((planned, error));
+                    break;
+                }
+            }
+        }
+        finished
+    }
+
+    /// Forgets what is done, and lets what met a fault wait.
+    async fn finish(&self, running: &mut Running, finished: Vec<Result<Finished, tokio::task::JoinError>>) {
+        let mut done = Vec::new();
+        for ended in finished {
+            match ended {
+                Ok(ended) => {
+                    running.subjects.remove(&ended.subject);
+                    self.note(&ended).await;
+                    done.extend(ended.done);
+                }
+                Err(error) => {
+                    // A panic names no subject; nothing of any is known to be done, and all are tried again.
+                    tracing::error!(%error, "an effect ended abnormally");
+                    running.subjects.clear();
+                }
+            }
+        }
+        if done.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.done(&done).await {
+            tracing::error!(%error, "done effects could not be forgotten; they are run again, without effect");
+        }
+    }
+
+    async fn note(&self, ended: &Finished) {
+        let mut backoff = self.backoff.lock().await;
+        let Some((planned, error)) = &ended.fault else {
+            backoff.remove(&ended.subject);
+            return;
+        };
+        let effect = planned.effect.name();
+        tracing::warn!(process = %planned.process, effect, id = %planned.id, %error, "an effect is tried again later");
+        let faults = backoff.get(&ended.subject).map_or(0, |known| known.faults) + 1;
+        let wait_seconds = (1_i64 << faults.min(6)).min(BACKOFF_SECONDS_AT_MOST);
+        let until = self.clock.now().plus_seconds(wait_seconds);
+        backoff.insert(ended.subject, Backoff { faults, until });
+    }
+}
+
+/// The effects that are under way, and whose.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<Finished>,
+    subjects: HashSet<Uuid>,
+}
+
+struct Finished {
+    subject: Uuid,
+    done: Vec<CommandId>,
+    fault: Option<(Planned, CommandError)>,
+}
+
+fn event_types() -> Vec<&'static str> {
+    let mut types: Vec<&str> = PROCESSES.iter().flat_map(|process| process.events).copied().collect();
+    types.sort_unstable();
+    types.dedup();
+    types
+}
+
+fn checkpoints(positions: &[Position]) -> Vec<Checkpoint> {
+    let of = |(process, position): (&Process, &Position)| Checkpoint {
+        process: process.name.to_owned(),
+        position: *position,
+    };
+    PROCESSES.iter().zip(positions).map(of).collect()
+}
+
+fn reactions(process: &Process, recorded: &RecordedEvent) -> Result<Vec<OutboxChange>, LogError> {
+    let imported = recorded.meta.origin == Origin::Imported;
+    // Told from the outside, so that imported passages are not even decoded.
+    if imported && !process.of_imported {
+        return Ok(Vec::new());
+    }
+    let event = decode(recorded.stream.category, &recorded.event_type, recorded.version, &recorded.data)
+        .map_err(|error| LogError::Damaged(error.to_string()))?;
+    let stream = recorded.stream.to_string();
+    let about = About {
+        stream: &stream,
+        id: recorded.stream.id,
+        revision: recorded.revision,
+        happened_at: recorded.meta.happened_at,
+        facility: recorded.meta.key,
+        correlation: recorded.meta.correlation_id,
+    };
+    let reacted = (process.react)(&event, &about).into_iter();
+    Ok(reacted
+        .map(|reaction| match reaction {
+            Reaction::Plan(planned) => OutboxChange::Plan(planned),
+            Reaction::Cancel { process, subject } => {
+                OutboxChange::Cancel { process: process.to_owned(), subject }
+            }
+        })
+        .collect())
+}

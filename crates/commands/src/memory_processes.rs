@@ -1,0 +1,99 @@
+//! What processes remember, in memory: the oracle of the contract suite and the ground of the simulation.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use octocity_domain::process::Planned;
+use octocity_domain::{CommandId, Timestamp};
+use octocity_log::Position;
+
+use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+
+/// Cloned freely; all clones are one store, which outlives a simulated crash.
+#[derive(Clone, Default)]
+pub struct MemoryProcessStore {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    checkpoints: BTreeMap<String, Position>,
+    /// By the order they were planned in.
+    outbox: BTreeMap<u64, Planned>,
+    planned: u64,
+    faults: usize,
+}
+
+impl MemoryProcessStore {
+    /// The next `count` calls fail, and change nothing.
+    pub fn fail(&self, count: usize) {
+        self.lock().faults = count;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reach(&self) -> Result<MutexGuard<'_, Kept>, ProcessStoreError> {
+        let mut kept = self.lock();
+        match kept.faults {
+            0 => Ok(kept),
+            left => {
+                kept.faults = left - 1;
+                Err(ProcessStoreError("it failed on demand".to_owned()))
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn change(&mut self, change: OutboxChange) {
+        match change {
+            OutboxChange::Plan(planned) => {
+                if self.outbox.values().all(|known| known.id != planned.id) {
+                    self.planned += 1;
+                    self.outbox.insert(self.planned, planned);
+                }
+            }
+            OutboxChange::Cancel { process, subject } => {
+                self.outbox.retain(|_, known| known.process != process || known.subject != subject);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ProcessStore for MemoryProcessStore {
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError> {
+        let kept = self.reach()?;
+        let known = kept.checkpoints.iter();
+        Ok(known.map(|(process, at)| Checkpoint { process: process.clone(), position: *at }).collect())
+    }
+
+    async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
+        let mut kept = self.reach()?;
+        for checkpoint in step.checkpoints {
+            kept.checkpoints.insert(checkpoint.process, checkpoint.position);
+        }
+        for change in step.changes {
+            kept.change(change);
+        }
+        Ok(())
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Planned>, ProcessStoreError> {
+        let kept = self.reach()?;
+        Ok(kept.outbox.values().filter(|planned| planned.due <= now).take(limit).cloned().collect())
+    }
+
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, ProcessStoreError> {
+        let kept = self.reach()?;
+        Ok(kept.outbox.values().map(|planned| planned.due).filter(|due| *due > now).min())
+    }
+
+    async fn done(&self, ids: &[CommandId]) -> Result<(), ProcessStoreError> {
+        self.reach()?.outbox.retain(|_, planned| !ids.contains(&planned.id));
+        Ok(())
+    }
+}

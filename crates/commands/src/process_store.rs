@@ -1,0 +1,54 @@
+//! The port to what processes remember: their checkpoints, and the effects that are not done yet.
+
+use async_trait::async_trait;
+use octocity_domain::process::Planned;
+use octocity_domain::{CommandId, Timestamp};
+use octocity_log::Position;
+use thiserror::Error;
+use uuid::Uuid;
+
+/// A fault of the store: logged once, and tried again.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("what processes remember cannot be read or written just now: {0}")]
+pub struct ProcessStoreError(pub String);
+
+/// How far a process has reacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub process: String,
+    pub position: Position,
+}
+
+/// One change of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboxChange {
+    /// An id that is there already is left as it is.
+    Plan(Planned),
+    /// Drops what the process planned for the subject and has not done.
+    Cancel { process: String, subject: Uuid },
+}
+
+/// All of it becomes durable, or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    pub checkpoints: Vec<Checkpoint>,
+    /// In this order.
+    pub changes: Vec<OutboxChange>,
+}
+
+#[async_trait]
+pub trait ProcessStore: Send + Sync + 'static {
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError>;
+
+    /// Checkpoints and outbox change together, durably.
+    async fn commit(&self, step: Step) -> Result<(), ProcessStoreError>;
+
+    /// The effects whose time has come, at most `limit`, in the order they were planned.
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Planned>, ProcessStoreError>;
+
+    /// When the next effect that is not due yet will be.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, ProcessStoreError>;
+
+    /// Forgets effects that are done.
+    async fn done(&self, ids: &[CommandId]) -> Result<(), ProcessStoreError>;
+}

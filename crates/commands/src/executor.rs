@@ -108,6 +108,11 @@ impl Executor {
         self.progress.subscribe()
     }
 
+    /// When the next deadline is due: for whoever drives time by hand.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, ExecutorError> {
+        Ok(self.store.next_due(self.clock.now()).await?)
+    }
+
     /// Loads the checkpoints; a process without one starts at the log's head, and that is written at once.
     pub async fn start(&self) -> Result<(), ExecutorError> {
         let mut tail = self.tail.lock().await;

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::process::{About, Effect, Process, Reaction};
 
 pub const RESERVED_PART: Process =
-    Process { name: "reserved-part", events: &["ReservableCapacitySet"], react };
+    Process { name: "reserved-part", events: &["ReservableCapacitySet"], of_imported: true, react };
 
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let Event::Reservations(ReservationsEvent::ReservableCapacitySet { pool, places }) = event else {

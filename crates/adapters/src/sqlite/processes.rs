@@ -1,0 +1,201 @@
+//! `processes.db`: checkpoints, the outbox, and what the simulated gateway was asked to do. Unlike read models
+//! it cannot be built again: a deadline that is lost never fires.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use octocity_commands::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use octocity_domain::process::{Effect, Planned};
+use octocity_domain::{CommandId, FacilityId, Timestamp};
+use octocity_log::Position;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::file::{Form, OpenError, open_to_write};
+
+/// Storage format: names and columns stay as they are.
+const FORM: Form = Form {
+    name: "process state",
+    // "OcPr"
+    application_id: 0x4f63_5072,
+    version: 1,
+    schema: "
+        CREATE TABLE checkpoints (process TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE outbox (
+            planned INTEGER PRIMARY KEY AUTOINCREMENT,
+            id BLOB NOT NULL UNIQUE,
+            process TEXT NOT NULL,
+            subject BLOB NOT NULL,
+            facility BLOB NOT NULL,
+            due INTEGER NOT NULL,
+            correlation BLOB NOT NULL,
+            effect TEXT NOT NULL
+        );
+        CREATE INDEX outbox_due ON outbox (due);
+        CREATE INDEX outbox_subject ON outbox (process, subject);
+        CREATE TABLE gateway_calls (key TEXT PRIMARY KEY, call TEXT NOT NULL) WITHOUT ROWID;
+    ",
+};
+
+type Stored<T> = Result<T, rusqlite::Error>;
+
+/// One connection, used by one call at a time, on a thread that may wait for the disk.
+#[derive(Clone)]
+pub struct SqliteProcessStore {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteProcessStore {
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = open_to_write(path, &FORM)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(|error| OpenError::of(path, &error))?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Stored<T> + Send + 'static,
+    ) -> Result<T, ProcessStoreError> {
+        let connection = Arc::clone(&self.connection);
+        let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = tokio::task::spawn_blocking(work).await;
+        let fault = |reason: String| ProcessStoreError(reason);
+        ended.map_err(|error| fault(error.to_string()))?.map_err(|error| fault(error.to_string()))
+    }
+
+    /// The calls that the simulated gateway carried out, as it wrote them.
+    pub(crate) async fn gateway_calls(&self) -> Result<Vec<(String, String)>, ProcessStoreError> {
+        self.with(|connection| {
+            let mut read = connection.prepare_cached("SELECT key, call FROM gateway_calls")?;
+            let rows = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+        .await
+    }
+
+    pub(crate) async fn keep_gateway_call(&self, key: String, call: String) -> Result<(), ProcessStoreError> {
+        self.with(move |connection| {
+            let insert = "INSERT INTO gateway_calls (key, call) VALUES (?1, ?2)
+                          ON CONFLICT (key) DO UPDATE SET call = excluded.call";
+            connection.execute(insert, params![key, call]).map(drop)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ProcessStore for SqliteProcessStore {
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError> {
+        self.with(|connection| {
+            let mut read = connection.prepare_cached("SELECT process, position FROM checkpoints")?;
+            let checkpoint = |row: &Row<'_>| {
+                let position = Position(row.get::<_, i64>(1)? as u64);
+                Ok(Checkpoint { process: row.get(0)?, position })
+            };
+            read.query_map([], checkpoint)?.collect()
+        })
+        .await
+    }
+
+    async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
+        self.with(move |connection| {
+            let transaction = connection.transaction()?;
+            for checkpoint in &step.checkpoints {
+                let insert = "INSERT INTO checkpoints (process, position) VALUES (?1, ?2)
+                              ON CONFLICT (process) DO UPDATE SET position = excluded.position";
+                transaction
+                    .prepare_cached(insert)?
+                    .execute(params![checkpoint.process, checkpoint.position.0 as i64])?;
+            }
+            for change in &step.changes {
+                apply(&transaction, change)?;
+            }
+            transaction.commit()
+        })
+        .await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Planned>, ProcessStoreError> {
+        self.with(move |connection| {
+            let select = "SELECT id, process, subject, facility, due, correlation, effect
+                          FROM outbox WHERE due <= ?1 ORDER BY planned LIMIT ?2";
+            let mut read = connection.prepare_cached(select)?;
+            read.query_map(params![now.millis(), limit as i64], planned)?.collect()
+        })
+        .await
+    }
+
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, ProcessStoreError> {
+        self.with(move |connection| {
+            let select = "SELECT due FROM outbox WHERE due > ?1 ORDER BY due LIMIT 1";
+            let mut read = connection.prepare_cached(select)?;
+            let next: Option<i64> = read.query_row(params![now.millis()], |row| row.get(0)).optional()?;
+            Ok(next.map(Timestamp::from_millis))
+        })
+        .await
+    }
+
+    async fn done(&self, ids: &[CommandId]) -> Result<(), ProcessStoreError> {
+        let ids = ids.to_vec();
+        self.with(move |connection| {
+            let transaction = connection.transaction()?;
+            for id in &ids {
+                transaction
+                    .prepare_cached("DELETE FROM outbox WHERE id = ?1")?
+                    .execute([id.uuid().as_bytes().as_slice()])?;
+            }
+            transaction.commit()
+        })
+        .await
+    }
+}
+
+fn apply(transaction: &Transaction<'_>, change: &OutboxChange) -> Stored<()> {
+    match change {
+        OutboxChange::Plan(planned) => {
+            let effect = serde_json::to_string(&planned.effect)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            let insert = "INSERT INTO outbox (id, process, subject, facility, due, correlation, effect)
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
+            transaction.prepare_cached(insert)?.execute(params![
+                planned.id.uuid().as_bytes().as_slice(),
+                &*planned.process,
+                planned.subject.as_bytes().as_slice(),
+                planned.facility.uuid().as_bytes().as_slice(),
+                planned.due.millis(),
+                planned.correlation.as_bytes().as_slice(),
+                effect,
+            ])?;
+        }
+        OutboxChange::Cancel { process, subject } => {
+            transaction
+                .prepare_cached("DELETE FROM outbox WHERE process = ?1 AND subject = ?2")?
+                .execute(params![process, subject.as_bytes().as_slice()])?;
+        }
+    }
+    Ok(())
+}
+
+fn planned(row: &Row<'_>) -> Stored<Planned> {
+    let effect: String = row.get(6)?;
+    let effect: Effect = serde_json::from_str(&effect).map_err(|error| unreadable(6, error))?;
+    Ok(Planned {
+        id: CommandId::new(uuid(row, 0)?),
+        process: row.get::<_, String>(1)?.into(),
+        subject: uuid(row, 2)?,
+        facility: FacilityId::new(uuid(row, 3)?),
+        due: Timestamp::from_millis(row.get(4)?),
+        correlation: uuid(row, 5)?,
+        effect,
+    })
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> Stored<Uuid> {
+    let bytes: [u8; 16] = row.get(column)?;
+    Ok(Uuid::from_bytes(bytes))
+}
+
+fn unreadable(column: usize, error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}

@@ -21,7 +21,7 @@ use crate::actor::{Answer, Unanswered};
 use crate::follow_up::Cause;
 use crate::ledger::FUTURE_SECONDS;
 use crate::needs::*;
-use crate::streams::{Environment, Streams};
+use crate::streams::{Environment, Streams, stopped};
 use crate::submission::{Clock, CommandError, Reply, Submission};
 
 /// How often facts are read again when the stream moved on meanwhile, before `Busy`.
@@ -126,6 +126,39 @@ impl Handler {
     }
 
     /// A change of the reservable places also changes the part that parking keeps from walk-ins, before the reply.
+    /// Decides commands of one facility in the order given; what cannot be queued any more is `Busy`, and so is
+    /// all that comes after it. For recorded facts: commands that need more than the plan are sent one by one.
+    pub async fn parking_in_order(
+        &self,
+        facility: FacilityId,
+        submissions: Vec<Submission<ParkingCommand>>,
+    ) -> Vec<Result<Reply<ParkingEvent, ParkingRefusal>, CommandError>> {
+        let count = submissions.len();
+        let mut waiting = Vec::with_capacity(count);
+        for submission in submissions {
+            let facts = self.parking_facts(facility, &submission.command).await;
+            let queued =
+                facts.and_then(|facts| self.parking.queue(facility.uuid(), facility, submission, facts));
+            let busy = matches!(queued, Err(CommandError::Busy));
+            waiting.push(queued);
+            if busy {
+                break;
+            }
+        }
+        let mut replies = Vec::with_capacity(count);
+        for queued in waiting {
+            replies.push(match queued {
+                Ok(answer) => {
+                    let answered = answer.await.unwrap_or_else(|_| Err(stopped().into()));
+                    plainly(answered).map(|answer| answer.reply)
+                }
+                Err(error) => Err(error),
+            });
+        }
+        replies.resize_with(count, || Err(CommandError::Busy));
+        replies
+    }
+
     pub async fn reservations(
         &self,
         facility: FacilityId,

@@ -50,12 +50,24 @@ impl<D: Decider> Streams<D> {
         submission: Submission<D::Command>,
         facts: D::Facts,
     ) -> Result<Answer<D>, Unanswered> {
+        let answer = self.queue(id, key, submission, facts)?;
+        answer.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// Hands a command to the stream's actor. Commands are decided in the order in which this returned.
+    pub fn queue(
+        &self,
+        id: Uuid,
+        key: FacilityId,
+        submission: Submission<D::Command>,
+        facts: D::Facts,
+    ) -> Result<oneshot::Receiver<Result<Answer<D>, Unanswered>>, CommandError> {
         let now = self.environment.clock.now();
         check_id(submission.command_id, now, self.environment.options.retention_seconds)?;
         let body_hash = body_hash(&submission.command).map_err(|_| CommandError::IdInvalid)?;
         let (reply, answer) = oneshot::channel();
         self.send(id, Message::Decide(Box::new(Queued { submission, key, facts, body_hash, reply })))?;
-        answer.await.unwrap_or_else(|_| Err(stopped().into()))
+        Ok(answer)
     }
 
     /// What `look` makes of the stream's durable state, with the number of events in it.
@@ -117,6 +129,6 @@ impl<D: Decider> Live<D> {
     }
 }
 
-fn stopped() -> LogError {
+pub(crate) fn stopped() -> LogError {
     LogError::Unavailable("the stream's actor ended before it answered".to_owned())
 }

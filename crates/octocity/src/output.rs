@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::failure::Failure;
 
@@ -22,9 +23,12 @@ impl Output {
     }
 
     /// The last line, only with `--json`.
-    pub fn finish(self, value: &Value) {
+    pub fn finish(self, value: &impl Serialize) {
         if self.json {
-            self.say(value.to_string());
+            self.say(
+                serde_json::to_string(value)
+                    .unwrap_or_else(|error| json!({"error": error.to_string()}).to_string()),
+            );
         }
     }
 

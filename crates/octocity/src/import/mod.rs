@@ -3,13 +3,25 @@
 //! - **source key**: what makes a recorded fact one and the same, wherever it is told again; command ids derive from it.
 //! - **report**: every row that was not clean, with the kind of its dirt and why.
 //! - **period**: a stretch of a gate log without a hole; a **hole** is more than 24 hours without news.
-//! - **opening**: the count that an imported record starts from, as CorrectOccupancy.
+//! - **opening**: the count that a record starts from, as CorrectOccupancy.
+//! - **step**: a clean count and the one before it; as many passages as they differ.
 //!
 //! Invariants: every row ends as news, as known, or in the report; importing anything again adds no event; nothing
-//! personal stands in a report; memory does not grow with the file, but for a few numbers per row still to be sent.
+//! personal stands in a report; memory does not grow with the file, but for a few numbers per row.
 
 mod aps;
+mod car_park;
 mod counts;
+mod feed;
+mod garage_count;
+mod gates;
 mod lines;
 mod local_time;
+mod occupancy;
+mod periods;
 mod report;
+mod sorter;
+mod summary;
+
+#[cfg(test)]
+mod tests;

@@ -5,3 +5,4 @@ pub mod client;
 #[cfg(target_os = "linux")]
 pub mod disk;
 pub mod server;
+pub mod simulation;

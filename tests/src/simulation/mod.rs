@@ -1,0 +1,13 @@
+//! # The whole under a seed
+//!
+//! Drivers, attendants, cameras and payers on memory adapters, with a virtual clock and a seeded scheduler.
+//!
+//! - **step**: one choice of the scheduler: somebody sends something, time passes, a node works on, a fault, a crash.
+//! - **node**: a handler with its processes and projections, on a runtime of its own; a crash drops it as it stands.
+//! - **disturbed**: a log that is slow, so that a crash falls before or after an append as chance has it.
+//! - **oracle**: recounts the log by itself, and says which invariant an event contradicts.
+
+pub mod clock;
+pub mod disturbed;
+pub mod oracle;
+pub mod random;

@@ -1,0 +1,47 @@
+//! One facility's promises, counted again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use octocity_domain::reservations::ReservationsEvent;
+use octocity_domain::{Interval, PoolId, ReservationId};
+
+#[derive(Default)]
+pub struct Book {
+    reservable: HashMap<PoolId, u32>,
+    /// Neither cancelled nor ended.
+    pub open: BTreeMap<ReservationId, (PoolId, Interval)>,
+}
+
+impl Book {
+    pub fn take(&mut self, event: &ReservationsEvent) -> Result<(), String> {
+        match event {
+            ReservationsEvent::ReservableCapacitySet { pool, places } => {
+                self.reservable.insert(*pool, *places);
+            }
+            ReservationsEvent::ReservationMade { reservation, pool, interval, .. } => {
+                if self.open.insert(*reservation, (*pool, *interval)).is_some() {
+                    return Err("9: a reservation is made twice".to_owned());
+                }
+                let most = self.reservable.get(pool).copied().unwrap_or(0);
+                let peak = self.peak(*pool, *interval);
+                if peak > most as usize {
+                    return Err(format!("9: pool {pool} promises {peak} places of {most} at one instant"));
+                }
+            }
+            ReservationsEvent::ReservationCancelled { reservation }
+            | ReservationsEvent::ReservationEnded { reservation, .. } => {
+                self.open.remove(reservation).ok_or("9: a reservation ends that is not open")?;
+            }
+            ReservationsEvent::ReservationCheckedIn { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The most promises of a pool that hold at one instant within an interval: it is reached at a start.
+    fn peak(&self, pool: PoolId, within: Interval) -> usize {
+        let promises = || self.open.values().filter(|(of, _)| *of == pool).map(|(_, interval)| *interval);
+        let starts = promises().map(|interval| interval.start).chain([within.start]);
+        let at = |instant| promises().filter(|interval| interval.contains(instant)).count();
+        starts.filter(|start| within.contains(*start)).map(at).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,308 @@
+//! Who is inside one facility: places, grants, holds and visits, counted again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use octocity_domain::facilities::{EntryLimit, FacilityEvent, Layout, Policies};
+use octocity_domain::parking::{
+    Basis, Credential, Departure, HoldRelease, MatchKey, ParkingEvent, Reconciliation,
+};
+use octocity_domain::{GrantId, PoolId, ReservationId, SpotId, VisitId};
+
+/// What a read model must say of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCount {
+    pub visits: i64,
+    pub unidentified: i64,
+    pub granted: i64,
+    pub held: i64,
+    pub out_of_service: i64,
+}
+
+struct Grant {
+    pool: PoolId,
+    reservation: Option<ReservationId>,
+    keys: BTreeSet<MatchKey>,
+}
+
+struct Stay {
+    pool: PoolId,
+    keys: BTreeSet<MatchKey>,
+    reservation: Option<ReservationId>,
+}
+
+#[derive(Default)]
+pub struct Yard {
+    layout: Layout,
+    policies: Policies,
+    places: HashMap<PoolId, Option<u32>>,
+    out_of_service: BTreeMap<SpotId, PoolId>,
+    unidentified: HashMap<PoolId, i64>,
+    grants: HashMap<GrantId, Grant>,
+    holds: HashMap<ReservationId, PoolId>,
+    inside: BTreeMap<VisitId, Stay>,
+    /// Gone without an exit seen, as somebody presumes.
+    in_review: HashMap<VisitId, Stay>,
+    /// Reservations that let somebody in, or are about to.
+    consumed: BTreeSet<ReservationId>,
+    /// The reservation whose hold was just turned into the next grant.
+    checking_in: Option<ReservationId>,
+}
+
+impl Yard {
+    pub fn plan(&mut self, event: &FacilityEvent) {
+        match event {
+            FacilityEvent::FacilityRegistered { layout, policies, .. } => {
+                self.layout = layout.clone();
+                self.policies = policies.clone();
+            }
+            FacilityEvent::LayoutChanged { layout } => self.layout = layout.clone(),
+            FacilityEvent::PolicySet { policies } => self.policies = policies.clone(),
+            FacilityEvent::TariffActivated { .. } => {}
+        }
+    }
+
+    pub fn visits_inside(&self) -> impl Iterator<Item = VisitId> {
+        self.inside.keys().copied()
+    }
+
+    pub fn visits_in_review(&self) -> BTreeSet<VisitId> {
+        self.in_review.keys().copied().collect()
+    }
+
+    pub fn counts(&self) -> BTreeMap<PoolId, PoolCount> {
+        let mut counts: BTreeMap<PoolId, PoolCount> = BTreeMap::new();
+        for pool in &self.layout.pools {
+            counts.entry(pool.id).or_default();
+        }
+        for stay in self.inside.values() {
+            counts.entry(stay.pool).or_default().visits += 1;
+        }
+        for (pool, unidentified) in &self.unidentified {
+            counts.entry(*pool).or_default().unidentified += unidentified;
+        }
+        for grant in self.grants.values() {
+            counts.entry(grant.pool).or_default().granted += 1;
+        }
+        for pool in self.holds.values() {
+            counts.entry(*pool).or_default().held += 1;
+        }
+        for pool in self.out_of_service.values() {
+            counts.entry(*pool).or_default().out_of_service += 1;
+        }
+        counts
+    }
+
+    fn count(&self, pool: PoolId) -> PoolCount {
+        self.counts().get(&pool).copied().unwrap_or_default()
+    }
+
+    /// None: nobody knows how many places there are.
+    fn free(&self, pool: PoolId) -> Option<i64> {
+        let planned =
+            || self.layout.pools.iter().find(|known| known.id == pool).and_then(|known| known.places);
+        let places = self.places.get(&pool).copied().unwrap_or_else(planned)?;
+        let count = self.count(pool);
+        let usable = (i64::from(places) - count.out_of_service).max(0);
+        Some(usable - count.visits - count.unidentified - count.granted - count.held)
+    }
+
+    pub fn take(&mut self, event: &ParkingEvent) -> Result<(), String> {
+        match event {
+            ParkingEvent::CapacitySet { pool, places } => {
+                self.places.insert(*pool, *places);
+            }
+            ParkingEvent::SpotTakenOutOfService { spot, pool, .. } => {
+                self.out_of_service.insert(*spot, *pool);
+            }
+            ParkingEvent::SpotReturnedToService { spot, .. } => {
+                self.out_of_service.remove(spot);
+            }
+            ParkingEvent::EntryGranted { .. } => return self.granted(event),
+            ParkingEvent::GrantLapsed { grant, .. } => {
+                if let Some(reservation) = self.grants.remove(grant).and_then(|grant| grant.reservation) {
+                    self.consumed.remove(&reservation);
+                }
+            }
+            ParkingEvent::VehicleEntered { .. } => return self.entered(event),
+            ParkingEvent::VehicleLeft { departure, pool, .. } => return self.left(*departure, *pool),
+            ParkingEvent::VisitDeclared { visit, pool, credentials, takes_unidentified, .. } => {
+                self.open(*visit, Stay { pool: *pool, keys: keys(credentials), reservation: None })?;
+                return self.shift(*pool, -i64::from(*takes_unidentified));
+            }
+            ParkingEvent::VisitPresumedLeft { visit, .. } => {
+                let stay =
+                    self.inside.remove(visit).ok_or("9: a visit that is not inside is presumed left")?;
+                self.in_review.insert(*visit, stay);
+            }
+            ParkingEvent::VisitReconciled { .. } => return self.reconciled(event),
+            ParkingEvent::CredentialsChanged { visit, old, new, .. } => {
+                self.credentials_changed(*visit, old.as_ref(), new.as_ref());
+            }
+            ParkingEvent::OccupancyCorrected { pool, unidentified_change, .. } => {
+                return self.shift(*pool, *unidentified_change);
+            }
+            ParkingEvent::HoldPlaced { reservation, pool, shortfall, .. } => {
+                let full = self.free(*pool).is_some_and(|free| free <= 0);
+                if full != *shortfall {
+                    return Err(format!("9: a hold says shortfall {shortfall}, but full is {full}"));
+                }
+                if self.holds.insert(*reservation, *pool).is_some() {
+                    return Err("9: a reservation is held twice".to_owned());
+                }
+            }
+            ParkingEvent::HoldReleased { reservation, release, .. } => {
+                self.holds.remove(reservation).ok_or("9: a hold is released that is not held")?;
+                self.checking_in = (*release == HoldRelease::CheckedIn).then_some(*reservation);
+            }
+            ParkingEvent::ReservedPartSet { .. }
+            | ParkingEvent::AdmissionModeSet { .. }
+            | ParkingEvent::ExitGranted { .. }
+            | ParkingEvent::PassageRefused { .. }
+            | ParkingEvent::VehicleMoved { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn granted(&mut self, event: &ParkingEvent) -> Result<(), String> {
+        let ParkingEvent::EntryGranted { grant, pool, basis, credentials, .. } = event else { return Ok(()) };
+        let held = self.checking_in.take();
+        let asked = match basis {
+            Basis::ShortTerm => self.policies.entry_limit == EntryLimit::Places,
+            // The hold's place became the grant's; without a hold the reservation is admitted like anyone.
+            Basis::Reservation { reservation } => held != Some(*reservation),
+            Basis::FreeFlow | Basis::Override { .. } => false,
+        };
+        if asked && self.free(*pool).is_some_and(|free| free <= 0) {
+            return Err(format!("9: a place is granted in pool {pool}, where none was free"));
+        }
+        let reservation = event.used_reservation();
+        if let Some(reservation) = reservation
+            && !self.consumed.insert(reservation)
+            && matches!(basis, Basis::Reservation { .. })
+        {
+            return Err(format!("9: reservation {reservation} admits twice"));
+        }
+        let grant_of = Grant { pool: *pool, reservation, keys: keys(credentials) };
+        match self.grants.insert(*grant, grant_of) {
+            Some(_) => Err("9: a grant is given twice".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn entered(&mut self, event: &ParkingEvent) -> Result<(), String> {
+        let ParkingEvent::VehicleEntered { visit, grant, pool, credentials, joined_exit, .. } = event else {
+            return Ok(());
+        };
+        let mut stay = Stay { pool: *pool, keys: keys(credentials), reservation: None };
+        if let Some(id) = grant {
+            let grant = self.grants.remove(id).ok_or("9: a passage uses a grant that is not open")?;
+            stay.keys.extend(grant.keys);
+            stay.reservation = grant.reservation;
+        }
+        match (joined_exit, visit) {
+            (Some(joined), _) => self.shift(*pool, i64::from(joined.gives_back_unidentified)),
+            (None, Some(visit)) => self.open(*visit, stay),
+            (None, None) => self.shift(*pool, 1),
+        }
+    }
+
+    fn left(&mut self, departure: Departure, pool: PoolId) -> Result<(), String> {
+        match departure {
+            Departure::Visit { visit } => match self.inside.remove(&visit) {
+                Some(stay) if stay.pool == pool => Ok(()),
+                Some(_) => Err("9: a visit leaves another pool than its own".to_owned()),
+                None => Err("9: a visit leaves that is not inside".to_owned()),
+            },
+            Departure::PresumedVisit { visit } => {
+                self.in_review.remove(&visit);
+                Ok(())
+            }
+            Departure::Unidentified => self.shift(pool, -1),
+            Departure::MissedEntry if self.count(pool).unidentified > 0 => {
+                Err("9: an entry is missed although unidentified vehicles are inside".to_owned())
+            }
+            Departure::MissedEntry => Ok(()),
+        }
+    }
+
+    fn open(&mut self, visit: VisitId, stay: Stay) -> Result<(), String> {
+        match self.inside.insert(visit, stay) {
+            Some(_) => Err("9: a visit enters twice".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn shift(&mut self, pool: PoolId, change: i64) -> Result<(), String> {
+        let unidentified = self.unidentified.entry(pool).or_default();
+        *unidentified += change;
+        match *unidentified < 0 {
+            true => Err("9: fewer than no unidentified vehicles are inside".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn reconciled(&mut self, event: &ParkingEvent) -> Result<(), String> {
+        let ParkingEvent::VisitReconciled { visit, pool, outcome, visits_change, unidentified_change } =
+            event
+        else {
+            return Ok(());
+        };
+        let before = self.inside.len() as i64;
+        let stay = self.inside.remove(visit).or_else(|| self.in_review.remove(visit));
+        match (outcome, stay) {
+            (Reconciliation::StillInside, Some(stay)) => {
+                self.inside.insert(*visit, stay);
+            }
+            (Reconciliation::Merged { into }, Some(stay)) => {
+                if let Some(kept) = self.inside.get_mut(into) {
+                    kept.keys.extend(stay.keys);
+                }
+            }
+            _ => {}
+        }
+        let change = self.inside.len() as i64 - before;
+        if change != i64::from(*visits_change) {
+            return Err(format!("9: a review says {visits_change} visits, but moves {change}"));
+        }
+        self.shift(*pool, i64::from(*unidentified_change))
+    }
+
+    fn credentials_changed(&mut self, visit: VisitId, old: Option<&MatchKey>, new: Option<&Credential>) {
+        let stay = match self.inside.get_mut(&visit) {
+            Some(stay) => stay,
+            None => match self.in_review.get_mut(&visit) {
+                Some(stay) => stay,
+                None => return,
+            },
+        };
+        if let Some(old) = old {
+            stay.keys.remove(old);
+        }
+        stay.keys.extend(new.map(Credential::match_key));
+    }
+
+    /// What holds between any two commands.
+    pub fn check(&self) -> Result<(), String> {
+        let mut owners: HashMap<&MatchKey, VisitId> = HashMap::new();
+        for (visit, stay) in &self.inside {
+            for key in &stay.keys {
+                if let Some(other) = owners.insert(key, *visit) {
+                    return Err(format!("9: one credential has two open visits: {other} and {visit}"));
+                }
+            }
+        }
+        let open = self.inside.values().filter_map(|stay| stay.reservation);
+        let granted = self.grants.values().filter_map(|grant| grant.reservation);
+        let mut seen = BTreeSet::new();
+        for reservation in open.chain(granted) {
+            if !seen.insert(reservation) {
+                return Err(format!("9: reservation {reservation} has two open visits or grants"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn keys(credentials: &[Credential]) -> BTreeSet<MatchKey> {
+    credentials.iter().map(Credential::match_key).collect()
+}

@@ -7,7 +7,10 @@
 //! - **disturbed**: a log that is slow, so that a crash falls before or after an append as chance has it.
 //! - **oracle**: recounts the log by itself, and says which invariant an event contradicts.
 
+pub mod city;
 pub mod clock;
 pub mod disturbed;
 pub mod oracle;
+pub mod order;
 pub mod random;
+pub mod traffic;

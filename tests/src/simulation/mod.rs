@@ -10,7 +10,9 @@
 pub mod city;
 pub mod clock;
 pub mod disturbed;
+pub mod node;
 pub mod oracle;
 pub mod order;
 pub mod random;
 pub mod traffic;
+pub mod whole;

@@ -1,15 +1,17 @@
 //! One facility's promises, counted again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use octocity_domain::reservations::ReservationsEvent;
 use octocity_domain::{Interval, PoolId, ReservationId};
 
 #[derive(Default)]
 pub struct Book {
+    /// All there ever were.
+    pub known: BTreeSet<ReservationId>,
     reservable: HashMap<PoolId, u32>,
     /// Neither cancelled nor ended.
-    pub open: BTreeMap<ReservationId, (PoolId, Interval)>,
+    open: BTreeMap<ReservationId, (PoolId, Interval)>,
 }
 
 impl Book {
@@ -19,6 +21,7 @@ impl Book {
                 self.reservable.insert(*pool, *places);
             }
             ReservationsEvent::ReservationMade { reservation, pool, interval, .. } => {
+                self.known.insert(*reservation);
                 if self.open.insert(*reservation, (*pool, *interval)).is_some() {
                     return Err("9: a reservation is made twice".to_owned());
                 }

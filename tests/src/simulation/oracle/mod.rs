@@ -16,6 +16,11 @@ pub use book::Book;
 pub use till::{Account, Till};
 pub use yard::{PoolCount, Yard};
 
+use super::traffic::Seen;
+
+/// How many things of a kind senders remember.
+const REMEMBERED: usize = 12;
+
 #[derive(Default)]
 pub struct Oracle {
     revisions: HashMap<StreamId, u64>,
@@ -78,6 +83,17 @@ impl Oracle {
         }
     }
 
+    /// What senders know: of each kind the newest.
+    pub fn seen(&self) -> Seen {
+        let visits = self.yards.values().flat_map(|yard| yard.visits_inside().chain(yard.visits_in_review()));
+        let reservations = self.books.values().flat_map(|book| book.known.iter().copied());
+        Seen {
+            visits: newest(visits.collect()),
+            reservations: newest(reservations.collect()),
+            payments: newest(self.tills.keys().copied().collect()),
+        }
+    }
+
     /// How many events of each category were read.
     pub fn counts(&self) -> BTreeMap<Category, u64> {
         let mut counts = BTreeMap::new();
@@ -108,4 +124,10 @@ impl Oracle {
         }
         Err(format!("10: sessions were credited {found:?}, payments say {expected:?}"))
     }
+}
+
+/// Ids lead with their time.
+fn newest<T: Ord>(mut ids: Vec<T>) -> Vec<T> {
+    ids.sort_unstable();
+    ids.split_off(ids.len().saturating_sub(REMEMBERED))
 }

@@ -65,8 +65,8 @@ impl Yard {
         self.inside.keys().copied()
     }
 
-    pub fn visits_in_review(&self) -> BTreeSet<VisitId> {
-        self.in_review.keys().copied().collect()
+    pub fn visits_in_review(&self) -> impl Iterator<Item = VisitId> {
+        self.in_review.keys().copied()
     }
 
     pub fn counts(&self) -> BTreeMap<PoolId, PoolCount> {

@@ -206,7 +206,7 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
         plan_version: gate.plan.version,
     })];
     if !request.lane.detector {
-        if let Some(older) = gate.state.find_visit(request.credentials) {
+        for older in gate.state.find_visits(request.credentials) {
             events.extend(super::passages::presumed_left(gate, older, gate.now()));
         }
         events.push(gate.event_now(ParkingEvent::VehicleEntered {

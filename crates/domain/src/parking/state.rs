@@ -1,6 +1,6 @@
 //! What a facility's gates know: folded from its stream, nothing else.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +161,12 @@ impl ParkingState {
     /// The visit inside that one of these credentials names; the first credential that names one decides.
     pub fn find_visit(&self, credentials: &[Credential]) -> Option<VisitId> {
         credentials.iter().find_map(|credential| self.inside_by_key.get(&credential.match_key()).copied())
+    }
+
+    /// Every visit inside that one of these credentials names.
+    pub(super) fn find_visits(&self, credentials: &[Credential]) -> BTreeSet<VisitId> {
+        let named = |credential: &Credential| self.inside_by_key.get(&credential.match_key()).copied();
+        credentials.iter().filter_map(named).collect()
     }
 
     /// Pool and entry of a visit that is inside or in review.

@@ -104,6 +104,7 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         Review::MergeInto { into } => {
             let kept = gate.state.visit(into).filter(|kept| kept.is_inside() && into != id);
             kept.ok_or(ParkingRefusal::VisitUnknown)?;
+            not_of_another(gate, visit, &[id, into])?;
             (Reconciliation::Merged { into }, -i8::from(inside), 0)
         }
     };
@@ -118,17 +119,23 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
     Ok(vec![Fact::new(event, happened_at)])
 }
 
+/// No visit inside but these has one of the visit's credentials.
+fn not_of_another(gate: &Gate<'_>, visit: &Visit, but: &[VisitId]) -> Result<(), ParkingRefusal> {
+    let mut owners = visit.keys.iter().filter_map(|key| gate.state.inside_by_key.get(key));
+    match owners.find(|owner| !but.contains(owner)) {
+        Some(other) => Err(ParkingRefusal::CredentialTaken { visit: *other }),
+        None => Ok(()),
+    }
+}
+
 /// Coming back, it must not bring a credential that another visit inside has.
 fn still_inside(gate: &Gate<'_>, id: VisitId, visit: &Visit) -> Result<i8, ParkingRefusal> {
     match visit.status {
         VisitStatus::Open => Err(ParkingRefusal::NotInReview),
         VisitStatus::Missing { .. } => Ok(0),
         VisitStatus::PresumedLeft { .. } => {
-            let other = visit.keys.iter().find_map(|key| gate.state.inside_by_key.get(key));
-            match other.filter(|other| **other != id) {
-                Some(other) => Err(ParkingRefusal::CredentialTaken { visit: *other }),
-                None => Ok(1),
-            }
+            not_of_another(gate, visit, &[id])?;
+            Ok(1)
         }
     }
 }

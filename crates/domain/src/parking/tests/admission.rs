@@ -83,6 +83,17 @@ fn a_grant_lapses_once_and_only_when_it_is_due() {
 }
 
 #[test]
+fn one_vehicle_with_the_credentials_of_two_visits_leaves_one_open_visit() {
+    let mut garage = Garage::with_places(9);
+    garage.accepts(&enter("column", &[plate("A")]));
+    garage.accepts(&enter("column", &[ticket("7")]));
+    garage.shows(2, 0, 0);
+    garage.accepts(&enter("column", &[plate("A"), ticket("7")]));
+    garage.shows(1, 0, 0);
+    assert_eq!(garage.visit_of(&plate("A")), garage.visit_of(&ticket("7")));
+}
+
+#[test]
 fn without_a_detector_the_grant_is_the_passage() {
     let mut garage = Garage::with_places(1);
     let events = garage.accepts(&enter("column", &[ticket("7")]));

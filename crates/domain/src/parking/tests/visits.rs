@@ -136,6 +136,19 @@ fn an_unmatched_exit_can_be_reassigned_to_the_visit_whose_plate_was_misread() {
 }
 
 #[test]
+fn a_merge_brings_no_credential_that_a_third_visit_has() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("A")], -30);
+    let left = garage.visit_of(&plate("A"));
+    garage.passes(Direction::Entry, &[plate("A")], -20);
+    garage.passes(Direction::Entry, &[plate("B")], -10);
+    let third = garage.visit_of(&plate("B"));
+    garage.refuses(&review(left, Review::MergeInto { into: third }), "CREDENTIAL_TAKEN");
+    let same = garage.visit_of(&plate("A"));
+    garage.accepts(&review(left, Review::MergeInto { into: same }));
+}
+
+#[test]
 fn two_visits_of_one_stay_are_merged_and_keep_both_credentials() {
     let mut garage = Garage::with_places(50);
     garage.passes(Direction::Entry, &[plate("8")], -30);

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use octocity_domain::{CommandId, Context, Decider, Decision, Fact, Moment, Timestamp};
-use octocity_log::codec::CURRENT_VERSION;
 use octocity_log::{
-    Append, AppendError, EventMeta, LedgerEntry, LogError, NewEvent, Position, StreamId, encode,
+    Append, AppendError, EventMeta, LedgerEntry, LogError, NewEvent, Position, StreamId, current_version,
+    encode,
 };
 
 use crate::actor::{Answer, Cached, Queued, Unanswered, decoded};
@@ -231,8 +231,8 @@ fn new_event<D: Decider>(
     let (event_type, data) = encode(&fact.event).map_err(unwritable)?;
     let own = submission.command_id.uuid();
     Ok(NewEvent {
+        version: current_version(D::CATEGORY, &event_type),
         event_type: Cow::Owned(event_type),
-        version: CURRENT_VERSION,
         data,
         meta: EventMeta {
             actor: submission.actor.clone(),

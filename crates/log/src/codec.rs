@@ -1,12 +1,13 @@
 //! Events to bytes and back. The data is the event's fields as JSON; its type stands beside it.
 
+use std::borrow::Cow;
+
 use octocity_domain::{Category, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-/// The version that is written today, of every type. An older one is upcast before it is decoded.
-pub const CURRENT_VERSION: u16 = 1;
+use crate::upcast::{STEPS, upcast};
 
 #[derive(Debug, Error)]
 pub enum DecodeError {
@@ -44,29 +45,14 @@ pub fn decode_for<D: octocity_domain::Decider>(
     version: u16,
     data: &[u8],
 ) -> Result<D::Event, DecodeError> {
-    let unreadable = |reason: String| DecodeError::Unreadable {
-        category: D::CATEGORY.as_str(),
-        event_type: event_type.to_owned(),
-        version,
-        reason,
-    };
-    if version > CURRENT_VERSION {
-        return Err(unreadable("it was written by a newer version; upgrade this one".to_owned()));
-    }
-    decode_as(event_type, data).map_err(|error| unreadable(error.to_string()))
+    let lifted = lift(D::CATEGORY, event_type, version, data)?;
+    decode_as(event_type, &lifted)
+        .map_err(|error| unreadable(D::CATEGORY, event_type, version, error.to_string()))
 }
 
 /// The event that a stream of this category stored, upcast to today's form.
 pub fn decode(category: Category, event_type: &str, version: u16, data: &[u8]) -> Result<Event, DecodeError> {
-    let unreadable = |reason: String| DecodeError::Unreadable {
-        category: category.as_str(),
-        event_type: event_type.to_owned(),
-        version,
-        reason,
-    };
-    if version > CURRENT_VERSION {
-        return Err(unreadable("it was written by a newer version; upgrade this one".to_owned()));
-    }
+    let data = &*lift(category, event_type, version, data)?;
     let decoded = match category {
         Category::Facility => decode_as(event_type, data).map(Event::Facility),
         Category::Parking => decode_as(event_type, data).map(Event::Parking),
@@ -74,5 +60,20 @@ pub fn decode(category: Category, event_type: &str, version: u16, data: &[u8]) -
         Category::Session => decode_as(event_type, data).map(Event::Session),
         Category::Payment => decode_as(event_type, data).map(Event::Payment),
     };
-    decoded.map_err(|error| unreadable(error.to_string()))
+    decoded.map_err(|error| unreadable(category, event_type, version, error.to_string()))
+}
+
+fn lift<'a>(
+    category: Category,
+    event_type: &str,
+    version: u16,
+    data: &'a [u8],
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    upcast(STEPS, category, event_type, version, data)
+        .map_err(|reason| unreadable(category, event_type, version, reason))
+}
+
+fn unreadable(category: Category, event_type: &str, version: u16, reason: String) -> DecodeError {
+    let (category, event_type) = (category.as_str(), event_type.to_owned());
+    DecodeError::Unreadable { category, event_type, version, reason }
 }

@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod memory;
 pub mod port;
 pub mod position;
+pub mod upcast;
 
 pub use codec::{DecodeError, decode, decode_for, encode};
 pub use envelope::{Actor, EventMeta, LedgerEntry, NewEvent, Origin, RecordedEvent, StreamId};
@@ -15,3 +16,4 @@ pub use port::{
     Append, AppendError, Appended, EventLog, Expected, LedgerWindow, LogError, Page, Snapshot, SnapshotStore,
 };
 pub use position::{LogId, Position, Token};
+pub use upcast::current_version;

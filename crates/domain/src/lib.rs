@@ -12,6 +12,8 @@ pub mod parking;
 pub mod payments;
 pub mod process;
 pub mod reservations;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod sessions;
 pub mod tariffs;
 #[cfg(any(test, feature = "testing"))]

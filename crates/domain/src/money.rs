@@ -57,6 +57,7 @@ impl<'de> Deserialize<'de> for Currency {
 
 /// An amount of one currency, in its minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Money {
     pub amount_minor: i64,
     pub currency: Currency,

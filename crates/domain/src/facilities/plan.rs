@@ -11,6 +11,7 @@ use crate::tariffs::Tariff;
 use crate::time::{Timestamp, Zone};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Area {
     pub id: AreaId,
     pub name: String,
@@ -18,6 +19,7 @@ pub struct Area {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pool {
     pub id: PoolId,
     pub name: String,
@@ -30,6 +32,7 @@ pub struct Pool {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Spot {
     pub id: SpotId,
     pub area: AreaId,
@@ -38,6 +41,7 @@ pub struct Spot {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lane {
     pub id: LaneId,
     pub name: String,
@@ -63,6 +67,7 @@ impl Lane {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Layout {
     pub areas: Vec<Area>,
     pub pools: Vec<Pool>,
@@ -181,6 +186,7 @@ fn unique<'a>(what: &str, ids: impl Iterator<Item = &'a str>) -> Result<(), Layo
 
 /// What happens when a credential asks to enter that is already inside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AntiPassback {
     /// Refused.
@@ -192,6 +198,7 @@ pub enum AntiPassback {
 
 /// What an arrival before its reservation's start is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EarlyArrival {
     /// The reservation counts from the arrival on.
@@ -204,6 +211,7 @@ pub enum EarlyArrival {
 
 /// What a gate does when what is owed cannot be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MoneySideDown {
     /// Let out; what is owed becomes a debt.
@@ -214,6 +222,7 @@ pub enum MoneySideDown {
 
 /// Whether requests may enter a full pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EntryLimit {
     /// A full pool refuses.
@@ -224,6 +233,7 @@ pub enum EntryLimit {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
     pub anti_passback: AntiPassback,

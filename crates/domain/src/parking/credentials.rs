@@ -6,6 +6,7 @@ use crate::ids::ReservationId;
 
 /// What the domain compares: opaque, made outside by a normaliser. Two reads of one plate have one match key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct MatchKey(pub String);
 
@@ -13,6 +14,7 @@ pub struct MatchKey(pub String);
 /// `VehicleLeft` where nothing matched, `VisitDeclared`, `CredentialsChanged`, `PassageRefused`). All other
 /// events say visit id, so that a person can be erased later without touching history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Credential {
     Plate(PlateRead),
@@ -23,6 +25,7 @@ pub enum Credential {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlateRead {
     /// As the camera read it.
     pub raw: String,

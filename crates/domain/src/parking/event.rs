@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 
 /// Why a vehicle was admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "basis", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Basis {
     ShortTerm,
@@ -25,6 +26,7 @@ pub enum Basis {
 
 /// Why a vehicle is let out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "cover", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Cover {
     NothingOwed,
@@ -43,6 +45,7 @@ pub enum Cover {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AdmissionMode {
     #[default]
@@ -53,6 +56,7 @@ pub enum AdmissionMode {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "scope", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ModeScope {
     Facility,
@@ -60,6 +64,7 @@ pub enum ModeScope {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Direction {
     /// In the lane's entry direction: out of `from`, into `to`.
@@ -69,6 +74,7 @@ pub enum Direction {
 
 /// What a passage broke; it is stored all the same, because it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Irregularity {
     OverCapacity,
@@ -85,6 +91,7 @@ pub enum Irregularity {
 
 /// What the device says of a passage besides the time we judge it by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceClock {
     /// The device's own time, where it differs from the judged one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +111,7 @@ impl DeviceClock {
 
 /// What is known of a visit's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "entry", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Entry {
     Seen { at: Timestamp },
@@ -121,6 +129,7 @@ impl Entry {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EstimateBasis {
     DriverStatement,
@@ -129,6 +138,7 @@ pub enum EstimateBasis {
 
 /// Whom an exit was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Departure {
     Visit {
@@ -146,6 +156,7 @@ pub enum Departure {
 
 /// A late entry met the exit that had come before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JoinedExit {
     pub left_at: Timestamp,
     /// Whether that exit had taken an unidentified vehicle, which is given back.
@@ -153,6 +164,7 @@ pub struct JoinedExit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Presumption {
     ReEntry,
@@ -161,6 +173,7 @@ pub enum Presumption {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reconciliation {
     /// What was presumed is so: the visit left, at this time as judged.
@@ -174,6 +187,7 @@ pub enum Reconciliation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CredentialChange {
     Added,
@@ -184,6 +198,7 @@ pub enum CredentialChange {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum HoldRelease {
     CheckedIn,
@@ -192,6 +207,7 @@ pub enum HoldRelease {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ParkingEvent {
     /// None: nobody knows how many places the pool has.
     CapacitySet {

@@ -8,6 +8,7 @@ use crate::money::Money;
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "payable", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Payable {
     Session { visit: VisitId },
@@ -15,6 +16,7 @@ pub enum Payable {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Allocation {
     #[serde(flatten)]
     pub payable: Payable,
@@ -22,6 +24,7 @@ pub struct Allocation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum GatewayVerb {
     Authorize,
@@ -33,6 +36,7 @@ pub enum GatewayVerb {
 /// What is asked of the gateway. `number` counts the calls of this payment; payment and number make the
 /// idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GatewayCall {
     pub number: u32,
     pub verb: GatewayVerb,
@@ -58,6 +62,7 @@ pub enum GatewayOutcome {
 /// Storage format: names and fields stay as they are for ever. No card number ever: `token` is the gateway's
 /// own opaque name for the means of payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PaymentEvent {
     PaymentRequested {
         facility: FacilityId,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 /// What the driver was told, in the facility's wall time, with the zone that resolved it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LocalInterval {
     /// `2026-03-29T02:30:00`, without offset.
     pub start: String,
@@ -19,6 +20,7 @@ pub struct LocalInterval {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReservationEnd {
     /// Nobody came.
@@ -29,6 +31,7 @@ pub enum ReservationEnd {
 
 /// Storage format: names and fields stay as they are for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ReservationsEvent {
     ReservableCapacitySet {
         pool: PoolId,

@@ -10,6 +10,7 @@ use crate::time::{Timestamp, Zone};
 
 /// Storage format: names and fields stay as they are for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SessionEvent {
     SessionOpened {
         visit: VisitId,

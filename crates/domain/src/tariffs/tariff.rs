@@ -9,6 +9,7 @@ use crate::money::{Currency, Money};
 use crate::time::{Interval, Timestamp, Zone};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CapPeriod {
     /// Each 24 hours from the entry.
@@ -18,12 +19,14 @@ pub enum CapPeriod {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cap {
     pub amount_minor: i64,
     pub period: CapPeriod,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tariff {
     /// The operator's name for this version of it.
     pub id: Code,

@@ -1,0 +1,78 @@
+//! A log whose appends wait for a permit: what was decided is not durable yet.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use octocity_domain::{Category, CommandId, Timestamp};
+use octocity_log::{
+    Append, AppendError, Appended, EventLog, LedgerEntry, LedgerWindow, LogError, LogId, MemoryLog, Page,
+    Position, RecordedEvent, StreamId,
+};
+use tokio::sync::{Semaphore, watch};
+
+#[derive(Clone)]
+pub struct HeldLog {
+    pub log: MemoryLog,
+    pub permits: Arc<Semaphore>,
+}
+
+impl HeldLog {
+    pub fn new(log: MemoryLog) -> Self {
+        Self { log, permits: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+#[async_trait]
+impl EventLog for HeldLog {
+    fn id(&self) -> LogId {
+        self.log.id()
+    }
+    fn epoch(&self) -> u32 {
+        self.log.epoch()
+    }
+    async fn append(&self, batch: Append) -> Result<Appended, AppendError> {
+        self.permits.acquire().await.unwrap().forget();
+        self.log.append(batch).await
+    }
+    async fn read_stream(
+        &self,
+        stream: StreamId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read_stream(stream, from, limit).await
+    }
+    async fn read_stream_back(
+        &self,
+        stream: StreamId,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read_stream_back(stream, before, limit).await
+    }
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+        categories: &[Category],
+        event_types: &[&str],
+    ) -> Result<Page, LogError> {
+        self.log.read_all(after, limit, categories, event_types).await
+    }
+    fn head(&self) -> watch::Receiver<Position> {
+        self.log.head()
+    }
+    async fn ledger_window(&self, stream: StreamId, limit: usize) -> Result<LedgerWindow, LogError> {
+        self.log.ledger_window(stream, limit).await
+    }
+    async fn ledger_entries(
+        &self,
+        stream: StreamId,
+        ids: &[CommandId],
+    ) -> Result<Vec<Option<LedgerEntry>>, LogError> {
+        self.log.ledger_entries(stream, ids).await
+    }
+    async fn prune_ledger(&self, before: Timestamp) -> Result<u64, LogError> {
+        self.log.prune_ledger(before).await
+    }
+}

@@ -8,6 +8,8 @@
 //! Invariants: rows are a function of the log, however it was cut into batches and however often it was
 //! replayed; rows and checkpoint change in one transaction; a row holds no position and no recording time.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
 pub mod engine;
 pub mod facilities;
 pub mod hash;
@@ -22,13 +24,15 @@ pub mod reservations;
 pub mod row;
 pub mod sessions;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod view;
 pub mod views;
 
 pub use engine::{Engine, EngineOptions, Step};
 pub use hash::{TableHash, hash_all};
 pub use live::{Live, Subscription};
-pub use memory::MemoryRows;
+pub use memory::{CommitFault, MemoryRows};
 pub use models::{Progress, ReadModels, Stats};
 pub use query::{Query, Rows};
 pub use row::{Field, Json, Kind, Row, RowError, Table, Value};

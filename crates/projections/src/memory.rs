@@ -1,7 +1,7 @@
 //! The row store in memory: the oracle of the contract, and a store for tests.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,6 +16,15 @@ struct Inner {
     tables: BTreeMap<&'static str, (&'static Table, Rows)>,
     checkpoints: BTreeMap<String, Checkpoint>,
     parked: BTreeMap<(String, String), Parked>,
+    faults: VecDeque<Option<CommitFault>>,
+}
+
+/// What befalls one commit, on demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitFault {
+    NotWritten,
+    /// All is written, but the caller hears that it failed.
+    ReplyLost,
 }
 
 #[derive(Default)]
@@ -26,6 +35,16 @@ pub struct MemoryRows {
 impl MemoryRows {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The next commits meet these in turn; None lets one pass.
+    pub fn inject(&self, faults: impl IntoIterator<Item = Option<CommitFault>>) {
+        self.lock().faults.extend(faults);
+    }
+
+    /// Ends all faults that are still to come.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -71,6 +90,14 @@ impl RowStore for MemoryRows {
 
     async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError> {
         let mut inner = self.lock();
+        let fault = inner.faults.pop_front().flatten();
+        let failed = || Err(StoreError::Unavailable("a commit failed on demand".to_owned()));
+        if fault == Some(CommitFault::NotWritten) {
+            return failed();
+        }
+        for writes in &batch.writes {
+            inner.rows(writes.table)?;
+        }
         for writes in &batch.writes {
             let rows = inner.rows(writes.table)?;
             for row in &writes.upserts {
@@ -87,7 +114,7 @@ impl RowStore for MemoryRows {
             let key = (parked.view.clone(), parked.key.clone());
             inner.parked.entry(key).or_insert_with(|| parked.clone());
         }
-        Ok(())
+        if fault.is_some() { failed() } else { Ok(()) }
     }
 
     async fn select(&self, select: Select) -> Result<Selected, StoreError> {

@@ -1,0 +1,302 @@
+//! What every row store must do: one suite, run on each by [`row_store_contract!`](crate::row_store_contract).
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use octocity_log::{LogId, Position};
+use uuid::Uuid;
+
+use crate::memory::MemoryRows;
+use crate::row::{Column, Kind, Table, Value};
+use crate::store::{Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, StoreError, TableWrites};
+
+/// One test's storage; it can be opened again, as after a restart.
+pub trait Storage: Send + Sync {
+    fn open(&self) -> Arc<dyn RowStore>;
+}
+
+/// Runs the whole suite, each case as a test of its own, on what the expression makes: a fresh storage.
+#[macro_export]
+macro_rules! row_store_contract {
+    ($storage:expr) => {
+        $crate::row_store_contract!($storage;
+            loads_what_was_written,
+            writes_all_of_a_batch_or_nothing,
+            says_rows_and_checkpoint_of_one_read,
+            answers_as_the_oracle_does,
+            refuses_questions_that_cannot_be_asked,
+            keeps_parked_keys,
+            forgets_one_view_only,
+            makes_a_changed_table_anew,
+            is_the_same_after_a_restart,
+        );
+    };
+    ($storage:expr; $($case:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            $crate::contract::$case(&$storage).await;
+        }
+    )+};
+}
+
+const fn column(name: &'static str, kind: Kind, nullable: bool) -> Column {
+    Column { name, kind, nullable }
+}
+
+static CARS: Table = Table {
+    name: "cars",
+    columns: &[
+        column("owner", Kind::Id, false),
+        column("number", Kind::Int, false),
+        column("colour", Kind::Text, false),
+        column("doors", Kind::Int, true),
+        column("note", Kind::Text, true),
+    ],
+    key_columns: 2,
+    indexes: &[&["owner", "colour"], &["doors"]],
+};
+static CARS_LATER: Table = Table {
+    columns: &[column("owner", Kind::Id, false), column("number", Kind::Int, false)],
+    indexes: &[],
+    ..CARS
+};
+/// Nobody makes it.
+static UNKNOWN: Table = Table { name: "nowhere", ..CARS };
+static OTHERS: Table = Table { name: "others", indexes: &[], ..CARS };
+
+fn car(owner: u128, number: i64, colour: &str, doors: Option<i64>) -> Vec<Value> {
+    vec![
+        Value::Id(Uuid::from_u128(owner)),
+        Value::Int(number),
+        Value::Text(colour.to_owned()),
+        doors.map_or(Value::Null, Value::Int),
+        doors.map_or(Value::Null, |doors| Value::Text(format!("{doors} d\u{f6}\u{f6}rs"))),
+    ]
+}
+
+fn upserts(table: &'static Table, upserts: Vec<Vec<Value>>) -> TableWrites {
+    TableWrites { table, upserts, deletes: Vec::new() }
+}
+
+fn checkpoint(table: &Table, position: u64) -> Checkpoint {
+    let log = LogId(Uuid::from_u128(7));
+    Checkpoint { view: table.name.to_owned(), log, epoch: 3, position: Position(position) }
+}
+
+fn parked(table: &Table, key: &str) -> Parked {
+    Parked {
+        view: table.name.to_owned(),
+        key: key.to_owned(),
+        stream: "parking-1".to_owned(),
+        revision: 5,
+        event_type: "VehicleLeft".to_owned(),
+        error: "nothing was heard of it".to_owned(),
+    }
+}
+
+async fn with_tables(storage: &dyn Storage) -> Arc<dyn RowStore> {
+    let store = storage.open();
+    store.ensure(&[&CARS, &OTHERS]).await.unwrap();
+    store
+}
+
+async fn commit(store: &dyn RowStore, writes: Vec<TableWrites>, position: u64) -> Result<(), StoreError> {
+    let checkpoints = writes.iter().map(|writes| checkpoint(writes.table, position)).collect();
+    store.commit(Arc::new(Batch { writes, checkpoints, parked: Vec::new() })).await
+}
+
+async fn all(store: &dyn RowStore, table: &'static Table) -> Vec<Vec<Value>> {
+    store.select(Select::new(table)).await.unwrap().rows
+}
+
+pub async fn loads_what_was_written(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let rows = vec![car(1, 1, "red", Some(5)), car(1, -2, "b\u{eb}ige", None)];
+    commit(&*store, vec![upserts(&CARS, rows.clone())], 1).await.unwrap();
+    let changed = car(1, 1, "green", None);
+    let deleted = rows[1][..2].to_vec();
+    let writes = TableWrites { table: &CARS, upserts: vec![changed.clone()], deletes: vec![deleted.clone()] };
+    let keys = vec![rows[0][..2].to_vec(), deleted, vec![Value::Id(Uuid::from_u128(9)), Value::Int(1)]];
+    let mut loaded = store.load(&CARS, keys.clone()).await.unwrap();
+    loaded.sort();
+    assert_eq!(loaded, [rows[1].clone(), rows[0].clone()]);
+    commit(&*store, vec![writes], 2).await.unwrap();
+    assert_eq!(store.load(&CARS, keys).await.unwrap(), [changed]);
+}
+
+pub async fn writes_all_of_a_batch_or_nothing(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let writes =
+        vec![upserts(&CARS, vec![car(1, 1, "red", None)]), upserts(&UNKNOWN, vec![car(1, 2, "red", None)])];
+    assert!(commit(&*store, writes, 4).await.is_err());
+    assert!(all(&*store, &CARS).await.is_empty());
+    assert!(store.checkpoints().await.unwrap().is_empty());
+}
+
+pub async fn says_rows_and_checkpoint_of_one_read(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let before = store.select(Select::new(&CARS)).await.unwrap();
+    assert_eq!((before.rows.len(), before.position, before.total), (0, Position(0), None));
+    let writer = Arc::clone(&store);
+    let writing = tokio::spawn(async move {
+        for number in 1..=50 {
+            commit(&*writer, vec![upserts(&CARS, vec![car(1, number, "red", None)])], number as u64)
+                .await
+                .unwrap();
+        }
+    });
+    loop {
+        let page = store.select(Select { count: true, ..Select::new(&CARS) }).await.unwrap();
+        assert_eq!(page.rows.len() as u64, page.position.0);
+        assert_eq!(page.total, Some(page.position.0));
+        if page.position == Position(50) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    writing.await.unwrap();
+}
+
+/// Many questions, drawn by chance from a fixed seed, to it and to the memory store.
+pub async fn answers_as_the_oracle_does(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let oracle = MemoryRows::new();
+    oracle.ensure(&[&CARS]).await.unwrap();
+    let mut chance = Chance(42);
+    let rows = (0..60).map(|number| {
+        let doors = Some(chance.below(4)).filter(|doors| *doors > 0);
+        let colour = ["red", "green", "gr\u{fc}n"][chance.below(3) as usize];
+        car(u128::from(chance.next() % 3), number, colour, doors)
+    });
+    let writes = upserts(&CARS, rows.collect());
+    commit(&*store, vec![writes.clone()], 6).await.unwrap();
+    commit(&oracle, vec![writes.clone()], 6).await.unwrap();
+    for _ in 0..400 {
+        let select = chance.select(&writes.upserts);
+        let found = store.select(select.clone()).await.unwrap();
+        let wanted = oracle.select(select.clone()).await.unwrap();
+        assert_eq!(found.rows, wanted.rows, "{select:?}");
+        assert_eq!(
+            (found.has_more, found.total, found.position),
+            (wanted.has_more, wanted.total, wanted.position),
+            "{select:?}"
+        );
+    }
+}
+
+#[derive(Clone)]
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+    fn below(&mut self, limit: u64) -> i64 {
+        (self.next() % limit) as i64
+    }
+
+    fn select(&mut self, rows: &[Vec<Value>]) -> Select {
+        let mut select = Select::new(&CARS);
+        for _ in 0..self.below(3) {
+            select.filters.push(self.filter());
+        }
+        for name in ["colour", "doors", "number"] {
+            let direction = if self.below(2) == 0 { Direction::Ascending } else { Direction::Descending };
+            if self.below(2) == 0 {
+                select.order.push((name, direction));
+            }
+        }
+        select.limit = [1, 3, 7, usize::MAX][self.below(4) as usize];
+        select.from_end = self.below(3) == 0;
+        select.count = self.below(2) == 0;
+        let columns = select.order_columns().unwrap();
+        let mut cursor = || {
+            let row = &rows[self.below(rows.len() as u64) as usize];
+            let values = columns.iter().map(|(index, _)| row[*index].clone()).collect();
+            (self.below(2) == 0).then_some(values)
+        };
+        select.after = cursor();
+        select.before = cursor();
+        select
+    }
+
+    fn filter(&mut self) -> Filter {
+        let owner = Value::Id(Uuid::from_u128(u128::from(self.next() % 3)));
+        match self.below(8) {
+            0 => Filter::Eq("owner", owner),
+            1 => Filter::In("owner", vec![owner, Value::Id(Uuid::from_u128(1))]),
+            2 => Filter::From("doors", Value::Int(self.below(4))),
+            3 => Filter::Below("number", Value::Int(self.below(60))),
+            4 => Filter::IsNull("doors"),
+            5 => Filter::NotNull("note"),
+            6 => Filter::StartsWith("colour", "gr\u{fc}".to_owned()),
+            _ => Filter::StartsWith("colour", "gr".to_owned()),
+        }
+    }
+}
+
+pub async fn refuses_questions_that_cannot_be_asked(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let unknown = Select { filters: vec![Filter::IsNull("wheels")], ..Select::new(&CARS) };
+    let short_cursor = Select { after: Some(vec![Value::Int(1)]), ..Select::new(&CARS) };
+    let unordered = Select { order: vec![("wheels", Direction::Ascending)], ..Select::new(&CARS) };
+    for select in [unknown, short_cursor, unordered] {
+        assert!(matches!(store.select(select).await, Err(StoreError::Query(_))));
+    }
+}
+
+pub async fn keeps_parked_keys(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let later = Parked { error: "later".to_owned(), ..parked(&CARS, "a/1") };
+    let list = vec![parked(&CARS, "a/1"), parked(&CARS, "b/1"), parked(&OTHERS, "a/1")];
+    for parked in [list.clone(), vec![later]] {
+        store.commit(Arc::new(Batch { parked, ..Batch::default() })).await.unwrap();
+    }
+    // The first word on a key stands.
+    assert_eq!(store.parked(&[]).await.unwrap(), list);
+    assert_eq!(store.parked(&["cars"]).await.unwrap(), list[..2]);
+    assert_eq!(store.parked(&["others", "none"]).await.unwrap(), list[2..]);
+}
+
+pub async fn forgets_one_view_only(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let row = car(1, 1, "red", None);
+    let writes = vec![upserts(&CARS, vec![row.clone()]), upserts(&OTHERS, vec![row.clone()])];
+    commit(&*store, writes, 3).await.unwrap();
+    let list = vec![parked(&CARS, "a"), parked(&OTHERS, "a")];
+    store.commit(Arc::new(Batch { parked: list, ..Batch::default() })).await.unwrap();
+    store.reset(&CARS).await.unwrap();
+    assert!(all(&*store, &CARS).await.is_empty());
+    assert_eq!(all(&*store, &OTHERS).await, [row]);
+    assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(&OTHERS, 3)]);
+    assert_eq!(store.parked(&[]).await.unwrap(), [parked(&OTHERS, "a")]);
+}
+
+pub async fn makes_a_changed_table_anew(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let row = car(1, 1, "red", None);
+    let writes = vec![upserts(&CARS, vec![row.clone()]), upserts(&OTHERS, vec![row.clone()])];
+    commit(&*store, writes, 3).await.unwrap();
+    store.ensure(&[&CARS, &OTHERS]).await.unwrap();
+    assert_eq!(all(&*store, &CARS).await.len(), 1);
+    store.ensure(&[&CARS_LATER, &OTHERS]).await.unwrap();
+    assert!(all(&*store, &CARS_LATER).await.is_empty());
+    assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(&OTHERS, 3)]);
+    let short = row[..2].to_vec();
+    for _ in 0..2 {
+        commit(&*store, vec![upserts(&CARS_LATER, vec![short.clone()])], 4).await.unwrap();
+    }
+    assert_eq!(all(&*store, &CARS_LATER).await, [short]);
+}
+
+pub async fn is_the_same_after_a_restart(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let row = car(u128::MAX, i64::MIN, "", Some(i64::MAX));
+    commit(&*store, vec![upserts(&CARS, vec![row.clone()])], u64::MAX).await.unwrap();
+    drop(store);
+    let store = with_tables(storage).await;
+    assert_eq!(all(&*store, &CARS).await, [row]);
+    assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(&CARS, u64::MAX)]);
+}

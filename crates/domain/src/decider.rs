@@ -71,6 +71,24 @@ pub trait Refusal: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Se
     fn message(&self) -> String;
 }
 
+/// Names every variant's code once: the match is exhaustive, so no refusal is without one, and `ALL_CODES` lists
+/// what docs/refusals.md explains.
+macro_rules! refusal_codes {
+    ($refusal:ident { $($variant:ident => $code:literal),+ $(,)? }) => {
+        impl $refusal {
+            /// Every code there is, as documented in docs/refusals.md.
+            pub const ALL_CODES: &'static [&'static str] = &[$($code),+];
+
+            const fn stable_code(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $code),+
+                }
+            }
+        }
+    };
+}
+pub(crate) use refusal_codes;
+
 /// One aggregate. `evolve` cannot fail; `decide` is pure.
 pub trait Decider: 'static {
     /// The category of its streams: the stream is `<category>-<id>`.

@@ -13,4 +13,7 @@
 pub mod session;
 pub mod stays;
 
-pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionState};
+pub use session::{Session, SessionCommand, SessionCredit, SessionEvent, SessionRefusal, SessionState, Stay};
+
+#[cfg(test)]
+mod tests;

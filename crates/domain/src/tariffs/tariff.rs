@@ -5,8 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Code;
-use crate::money::{Currency, Money};
-use crate::time::{Interval, Timestamp, Zone};
+use crate::money::Currency;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -47,7 +46,13 @@ pub enum TariffFault {
     IncrementZero,
     PriceNegative,
     AmountTooLarge,
+    DurationTooLong,
 }
+
+/// The highest price of an increment or a cap.
+const AMOUNT_MAX_MINOR: i64 = 1_000_000_000;
+/// The longest free time, increment or grace: 31 days.
+const DURATION_MAX_SECONDS: u32 = 31 * 86_400;
 
 impl fmt::Display for TariffFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,57 +60,30 @@ impl fmt::Display for TariffFault {
             Self::IncrementZero => "its increment is 0 seconds; give at least 1",
             Self::PriceNegative => "a price or cap is negative; give 0 or more",
             Self::AmountTooLarge => "a price or cap is above 1000000000 minor units; lower it",
+            Self::DurationTooLong => {
+                "its free time, increment or grace is longer than 31 days (2678400 seconds); shorten it"
+            }
         })
     }
 }
 
-/// Which rule made a line of a quote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum QuoteRule {
-    FreeTime,
-    Increments,
-    Cap,
-    Credit,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuoteLine {
-    pub rule: QuoteRule,
-    pub interval: Interval,
-    /// Negative for a credit.
-    pub amount_minor: i64,
-}
-
-/// What is owed at an instant, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quote {
-    pub tariff: Code,
-    pub lines: Vec<QuoteLine>,
-    /// The price of the stay so far.
-    pub price: Money,
-    pub credits_minor: i64,
-    /// What is still to pay: never below 0.
-    pub owed: Money,
-    /// What was paid beyond the price.
-    pub surplus_minor: i64,
-    pub priced_at: Timestamp,
-    /// Until when paying `owed` opens the way out.
-    pub holds_until: Timestamp,
-}
-
 impl Tariff {
+    /// Whether a facility can charge by it; the first fault found otherwise.
     pub fn check(&self) -> Result<(), TariffFault> {
+        let amounts = [Some(self.price_per_increment_minor), self.cap.map(|cap| cap.amount_minor)];
+        let durations = [self.free_seconds, self.increment_seconds, self.grace_seconds];
+        if self.increment_seconds == 0 {
+            return Err(TariffFault::IncrementZero);
+        }
+        if amounts.iter().flatten().any(|amount| *amount < 0) {
+            return Err(TariffFault::PriceNegative);
+        }
+        if amounts.iter().flatten().any(|amount| *amount > AMOUNT_MAX_MINOR) {
+            return Err(TariffFault::AmountTooLarge);
+        }
+        if durations.iter().any(|seconds| *seconds > DURATION_MAX_SECONDS) {
+            return Err(TariffFault::DurationTooLong);
+        }
         Ok(())
     }
-}
-
-/// The lines and the sum of a stay from `entered_at` to `until`, without credits.
-pub fn price(
-    _tariff: &Tariff,
-    _zone: &Zone,
-    _entered_at: Timestamp,
-    _until: Timestamp,
-) -> (Vec<QuoteLine>, Money) {
-    (Vec::new(), Money::new(0, _tariff.currency))
 }

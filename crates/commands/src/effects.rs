@@ -5,11 +5,11 @@
 //! was known then, and counts as done too.
 
 use octocity_domain::parking::ParkingCommand;
-use octocity_domain::payments::Payable;
+use octocity_domain::payments::{Payable, credits_of, refunds_of};
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::reservations::ReservationsCommand;
 use octocity_domain::sessions::{SessionCommand, SessionEvent, SessionState};
-use octocity_domain::{CommandId, Money, PaymentId, PoolId, Timestamp, VisitId};
+use octocity_domain::{CommandId, PaymentId, PoolId, Timestamp, VisitId};
 use octocity_log::Actor;
 
 use crate::facts::opening;
@@ -37,9 +37,9 @@ impl Handler {
                 .await
             }
             Effect::MergeStays { visit, into } => self.merge_stays(planned, *visit, *into).await,
-            Effect::ApplyCredits { payment, amount } => self.apply_credits(planned, *payment, *amount).await,
-            Effect::ReverseCredits { payment, amount, refund } => {
-                self.reverse_credits(planned, *payment, *amount, *refund).await
+            Effect::ApplyCredits { payment, .. } => self.apply_credits(planned, *payment).await,
+            Effect::ReverseCredits { payment, refund, .. } => {
+                self.reverse_credits(planned, *payment, *refund).await
             }
             // The executor calls gateways; nothing is done about it here.
             Effect::CallGateway { .. } => Ok(()),
@@ -135,17 +135,11 @@ impl Handler {
         self.tell_session(planned, planned.id.step("merged"), visit, emptied).await
     }
 
-    async fn apply_credits(
-        &self,
-        planned: &Planned,
-        payment: PaymentId,
-        captured: Money,
-    ) -> Result<(), CommandError> {
+    async fn apply_credits(&self, planned: &Planned, payment: PaymentId) -> Result<(), CommandError> {
         let state = self.payment_state(payment).await?;
-        for part in state.allocate(captured.amount_minor) {
-            let Payable::Session { visit } = part.payable else { continue };
+        for (payable, amount) in credits_of(&state) {
+            let Payable::Session { visit } = payable else { continue };
             self.ensure_opened(planned, visit).await?;
-            let amount = Money::new(part.amount_minor, captured.currency);
             let priced_at = state.priced_at().unwrap_or(planned.due);
             let command = SessionCommand::ApplyCredit { payment, amount, priced_at };
             self.tell_session(planned, planned.id.step(&visit.to_string()), visit, command).await?;
@@ -155,8 +149,8 @@ impl Handler {
 
     /// A payment may come before the session's process has run.
     async fn ensure_opened(&self, planned: &Planned, visit: VisitId) -> Result<(), CommandError> {
-        let (open, _) = self.sessions.read(visit.uuid(), SessionState::is_open).await?;
-        if open {
+        let (opened, _) = self.sessions.read(visit.uuid(), SessionState::is_opened).await?;
+        if opened {
             return Ok(());
         }
         let entry = self.look_at_parking(planned.facility, move |state| state.visit_entry(visit)).await?;
@@ -169,14 +163,12 @@ impl Handler {
         &self,
         planned: &Planned,
         payment: PaymentId,
-        refunded: Money,
         refund: u32,
     ) -> Result<(), CommandError> {
         let state = self.payment_state(payment).await?;
-        for part in state.allocate(refunded.amount_minor) {
-            let Payable::Session { visit } = part.payable else { continue };
-            let amount = Money::new(part.amount_minor, refunded.currency);
-            let command = SessionCommand::ReverseCredit { payment, amount, refund };
+        for share in refunds_of(&state).into_iter().filter(|share| share.refund == refund) {
+            let Payable::Session { visit } = share.payable else { continue };
+            let command = SessionCommand::ReverseCredit { payment, amount: share.amount, refund };
             self.tell_session(planned, planned.id.step(&visit.to_string()), visit, command).await?;
         }
         Ok(())

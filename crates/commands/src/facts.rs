@@ -119,7 +119,7 @@ impl Handler {
         entry: Option<(PoolId, Entry)>,
     ) -> Result<(Money, u64), CommandError> {
         let now = self.environment.clock.now();
-        let look = move |session: &SessionState| session.is_open().then(|| Money::of(session, now));
+        let look = move |session: &SessionState| session.is_opened().then(|| Money::of(session, now));
         let (opened, revision) = self.sessions.read(visit.uuid(), look).await?;
         if let Some(money) = opened {
             return Ok((money, revision));

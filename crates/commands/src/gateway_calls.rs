@@ -9,7 +9,6 @@ use octocity_domain::process::{Effect, Planned};
 use crate::effects::submission;
 use crate::executor::Executor;
 use crate::gateway::{GatewayRequest, IdempotencyKey};
-use crate::needs::*;
 use crate::submission::CommandError;
 
 /// How long a gateway may take before its answer counts as unknown.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use octocity_domain::facilities::{Facility, FacilityCommand, FacilityEvent, FacilityRefusal, Plan};
 use octocity_domain::parking::{Parking, ParkingCommand, ParkingEvent, ParkingRefusal, ParkingState};
-use octocity_domain::payments::{Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentState};
+use octocity_domain::payments::{
+    Payment, PaymentCommand, PaymentEvent, PaymentFacts, PaymentRefusal, PaymentState,
+};
 use octocity_domain::reservations::{
     Reservations, ReservationsCommand, ReservationsEvent, ReservationsFacts, ReservationsRefusal,
     ReservationsState,
@@ -227,7 +229,11 @@ impl Handler {
             _ => self.facility_of(payment).await?.unwrap_or(FacilityId::new(Uuid::nil())),
         };
         let cause = Cause::of(&submission, facility);
-        let answer = plainly(self.payments.decide(payment.uuid(), facility, submission, ()).await)?;
+        let facts = match &submission.command {
+            PaymentCommand::AuthorizePayment { .. } => PaymentFacts { plan: self.plan(facility).await? },
+            _ => PaymentFacts::default(),
+        };
+        let answer = plainly(self.payments.decide(payment.uuid(), facility, submission, facts).await)?;
         self.credit(payment.uuid(), &cause, &answer).await?;
         Ok(answer.reply)
     }

@@ -18,7 +18,7 @@ const WAIT_SECONDS_AT_MOST: i64 = 300;
 fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let payment = PaymentId::new(about.id);
     match event {
-        Event::Payment(PaymentEvent::GatewayCallPlanned { call }) => {
+        Event::Payment(PaymentEvent::GatewayCallPlanned { call, .. }) => {
             let effect = Effect::CallGateway { payment, call: call.number, again: false };
             vec![about.now(GATEWAY_CALLS.name, about.id, effect)]
         }

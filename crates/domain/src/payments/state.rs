@@ -28,6 +28,8 @@ pub struct Order {
     /// How many gateway calls were planned.
     pub(super) calls: u32,
     pub(super) open: Option<OpenCall>,
+    /// The gateway's name for the authorisation, then for the capture.
+    reference: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,15 +131,24 @@ impl PaymentState {
     pub fn priced_at(&self) -> Option<Timestamp> {
         self.order().map(|order| order.priced_at)
     }
-    pub fn token(&self) -> Option<&Token> {
-        self.order().map(|order| &order.token)
+    /// Only for the gateway: it belongs in no log and no answer.
+    pub fn token(&self) -> Option<&str> {
+        self.order().map(|order| order.token.as_str())
+    }
+    /// The gateway's name for what a next call builds on: the authorisation for a capture, the capture for a refund.
+    pub fn reference(&self) -> Option<&str> {
+        self.order().and_then(|order| order.reference.as_deref())
     }
     pub fn allocations(&self) -> &[Allocation] {
         self.order().map_or(&[], |order| &order.allocations)
     }
     /// The call that is planned or made, and has no known outcome.
-    pub fn open_call(&self) -> Option<OpenCall> {
-        self.order().and_then(|order| order.open)
+    pub fn open_call(&self) -> Option<GatewayCall> {
+        self.order()?.open.map(|open| open.call)
+    }
+    /// Whether the open call was made, and its outcome is not known.
+    pub fn is_unresolved(&self) -> bool {
+        self.order().and_then(|order| order.open).is_some_and(|open| open.unresolved)
     }
 
     pub(super) fn evolve(&mut self, event: &PaymentEvent) {
@@ -151,6 +162,7 @@ impl PaymentState {
                 standing: Standing::Requested,
                 calls: 0,
                 open: None,
+                reference: None,
             }));
         } else if let Self::Requested(order) = self {
             order.evolve(event);
@@ -178,10 +190,14 @@ impl Order {
                 }
                 self.open = None;
             }
-            PaymentEvent::PaymentAuthorized { .. } => self.resolve(Standing::Authorized),
-            PaymentEvent::PaymentCaptured { amount, .. } => {
+            PaymentEvent::PaymentAuthorized { reference, .. } => {
+                self.resolve(Standing::Authorized);
+                self.reference = Some(reference.clone());
+            }
+            PaymentEvent::PaymentCaptured { amount, reference, .. } => {
                 let captured_minor = amount.amount_minor;
                 self.resolve(Standing::Captured { captured_minor, refunds: Vec::new() });
+                self.reference = Some(reference.clone());
             }
             PaymentEvent::PaymentRefunded { call, amount, .. } => {
                 let shares_minor = split_minor(amount.amount_minor, &self.remaining_shares());

@@ -114,6 +114,13 @@ impl SessionState {
             Self::Open { stay, .. } | Self::Ended { stay, .. } => Some(stay),
         }
     }
+    /// Whether it was ever opened; it may have ended since.
+    pub const fn is_opened(&self) -> bool {
+        self.stay().is_some()
+    }
+    pub fn entered_at(&self) -> Option<Timestamp> {
+        self.stay().map(|stay| stay.entered_at)
+    }
     pub const fn ended_at(&self) -> Option<Timestamp> {
         match self {
             Self::Ended { ended_at, .. } => Some(*ended_at),

@@ -102,7 +102,7 @@ impl PaymentRow {
         self.unresolved = false;
         match event {
             PaymentEvent::PaymentRequested { .. } => {}
-            PaymentEvent::GatewayCallPlanned { call } => self.open_call = Some(Json(*call)),
+            PaymentEvent::GatewayCallPlanned { call, .. } => self.open_call = Some(Json(*call)),
             PaymentEvent::PaymentAuthorized { .. } => {
                 self.status = PaymentStatus::Authorized;
                 self.authorized_minor = call.map_or(self.amount_minor, |call| call.amount.amount_minor);

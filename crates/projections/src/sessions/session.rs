@@ -121,7 +121,7 @@ impl SessionRow {
                 self.end_at(*ended_at);
             }
             SessionEvent::ChargeAdjusted { amount, .. } => self.adjustments_minor += amount.amount_minor,
-            SessionEvent::CreditApplied { payment, amount, priced_at, leave_by } => {
+            SessionEvent::CreditApplied { payment, amount, priced_at, leave_by, .. } => {
                 self.credits.push(CreditEntry {
                     payment: *payment,
                     amount_minor: amount.amount_minor,
@@ -129,7 +129,7 @@ impl SessionRow {
                     leave_by: *leave_by,
                 });
             }
-            SessionEvent::CreditReversed { payment, amount } => {
+            SessionEvent::CreditReversed { payment, amount, .. } => {
                 if let Some(credit) = self.credits.iter_mut().find(|credit| credit.payment == *payment) {
                     credit.amount_minor -= amount.amount_minor;
                 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Opaque, made by the gateway; never a card number. It is not shown in logs: its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Token(String);
 

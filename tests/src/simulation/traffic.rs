@@ -170,7 +170,7 @@ impl Traffic<'_> {
             facility: self.park.id,
             amount: Money::new(sum, self.park.currency),
             allocations,
-            token: format!("tok-{}", self.random.next()),
+            token: format!("tok-{}", self.random.next()).into(),
             priced_at: None,
         }
     }

@@ -28,7 +28,7 @@ impl Till {
                     return Err(format!("10: allocations of {sum} for a payment of {}", self.requested));
                 }
             }
-            PaymentEvent::GatewayCallPlanned { call } => {
+            PaymentEvent::GatewayCallPlanned { call, .. } => {
                 if self.calls.insert(call.number, *call).is_some() {
                     return Err("10: a gateway call is planned twice under one number".to_owned());
                 }
@@ -97,7 +97,7 @@ impl Account {
             SessionEvent::CreditApplied { payment, amount, .. } => {
                 *self.credits.entry(*payment).or_default() += amount.amount_minor;
             }
-            SessionEvent::CreditReversed { payment, amount } => {
+            SessionEvent::CreditReversed { payment, amount, .. } => {
                 let credit = self.credits.entry(*payment).or_default();
                 *credit -= amount.amount_minor;
                 if *credit < 0 {

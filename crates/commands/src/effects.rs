@@ -14,7 +14,6 @@ use octocity_log::Actor;
 
 use crate::facts::opening;
 use crate::handler::Handler;
-use crate::needs::*;
 use crate::submission::{CommandError, Submission};
 
 impl Handler {

@@ -21,7 +21,6 @@ use octocity_domain::tariffs::Quote;
 use octocity_domain::{Decider, FacilityId, Moment, PoolId, ReservationId, Timestamp, VisitId};
 
 use crate::handler::Handler;
-use crate::needs::*;
 use crate::submission::CommandError;
 
 /// How long a driver at the exit waits for the money side, before the facility's policy decides without it.
@@ -69,7 +68,7 @@ impl Handler {
         let (promise, reservations_revision) = self
             .reservations
             .read(facility.uuid(), move |book| {
-                let promise = book.reservation(reservation)?;
+                let promise = book.find(reservation)?;
                 Some((promise.pool, promise.interval, promise.is_cancelled()))
             })
             .await?;

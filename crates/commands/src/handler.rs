@@ -22,7 +22,6 @@ use uuid::Uuid;
 use crate::actor::{Answer, Unanswered};
 use crate::follow_up::Cause;
 use crate::ledger::FUTURE_SECONDS;
-use crate::needs::*;
 use crate::streams::{Environment, Streams, stopped};
 use crate::submission::{Clock, CommandError, Reply, Submission};
 

@@ -11,7 +11,6 @@ mod gateway_calls;
 pub mod handler;
 mod ledger;
 pub mod memory_processes;
-mod needs;
 pub mod process_store;
 mod streams;
 pub mod submission;

@@ -170,7 +170,7 @@ const CREDENTIAL_CHARS_AT_MOST: usize = 100;
 const TEXT_CHARS_AT_MOST: usize = 500;
 
 /// Sizes and characters only: what a plate or ticket must look like is its normaliser's to say.
-pub(super) fn check_credentials(credentials: &[Credential]) -> Result<(), ParkingRefusal> {
+pub(crate) fn check_credentials(credentials: &[Credential]) -> Result<(), ParkingRefusal> {
     let invalid = |sentence: &str| Err(ParkingRefusal::CredentialInvalid { sentence: sentence.to_owned() });
     if credentials.len() > CREDENTIALS_AT_MOST {
         return invalid("A vehicle shows at most 8 credentials; send the ones that were read.");

@@ -36,5 +36,6 @@ pub use event::{
     AdmissionMode, Basis, Cover, CredentialChange, Departure, DeviceClock, Direction, Entry, EstimateBasis,
     HoldRelease, Irregularity, JoinedExit, ModeScope, ParkingEvent, Presumption, Reconciliation,
 };
+pub(crate) use gates::check_credentials;
 pub use gates::{Parking, ParkingFacts};
 pub use state::{OpenGrant, ParkingState, PoolLedger, Visit, VisitStatus};

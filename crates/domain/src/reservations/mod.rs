@@ -12,9 +12,14 @@
 
 pub mod book;
 pub mod holds;
+pub mod promises;
 pub mod reserved_part;
 
 pub use book::{
     LocalInterval, ReservationEnd, Reservations, ReservationsCommand, ReservationsEvent, ReservationsFacts,
     ReservationsRefusal, ReservationsState,
 };
+pub use promises::{Promise, Standing};
+
+#[cfg(test)]
+mod tests;

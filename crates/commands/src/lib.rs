@@ -2,6 +2,8 @@
 
 mod actor;
 mod batch;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
 mod effects;
 pub mod executor;
 mod facts;

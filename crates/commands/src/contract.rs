@@ -1,0 +1,172 @@
+//! What every adapter of the process store must do: one suite, run on each by
+//! [`process_store_contract!`](crate::process_store_contract).
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use octocity_domain::process::{Effect, Planned};
+use octocity_domain::{CommandId, FacilityId, Timestamp, VisitId};
+use octocity_log::Position;
+use uuid::Uuid;
+
+use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, Step};
+
+/// One test's storage; it can be opened again, as after a restart.
+pub trait ProcessStorage: Send + Sync {
+    fn open(&self) -> Arc<dyn ProcessStore>;
+}
+
+/// Runs the whole suite, each case as a test of its own, on what the expression makes: a fresh storage.
+#[macro_export]
+macro_rules! process_store_contract {
+    ($storage:expr) => {
+        $crate::process_store_contract!($storage;
+            begins_empty,
+            keeps_checkpoints_and_outbox_together,
+            gives_what_is_due_in_the_order_it_was_planned,
+            tells_when_the_next_deadline_is,
+            plans_an_id_once,
+            cancels_one_process_of_one_subject,
+            applies_changes_in_order,
+            forgets_what_is_done,
+            keeps_every_effect_whole,
+        );
+    };
+    ($storage:expr; $($case:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            $crate::contract::$case(&$storage).await;
+        }
+    )+};
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_772_438_400 + seconds)
+}
+
+fn effect(number: u128, due_seconds: i64) -> Planned {
+    let visit = VisitId::new(Uuid::from_u128(number));
+    planned(number, due_seconds, Effect::EndStay { visit, ended_at: at(due_seconds) })
+}
+
+fn planned(number: u128, due_seconds: i64, effect: Effect) -> Planned {
+    let key = number.to_string();
+    Planned {
+        id: CommandId::from_effect(at(0), "stays", "parking-1", 1, effect.name(), &key),
+        process: "stays".into(),
+        subject: Uuid::from_u128(number),
+        facility: FacilityId::new(Uuid::from_u128(77)),
+        due: at(due_seconds),
+        correlation: Uuid::from_u128(99),
+        effect,
+    }
+}
+
+async fn plan(store: &dyn ProcessStore, effects: &[Planned]) {
+    let changes = effects.iter().cloned().map(OutboxChange::Plan).collect();
+    store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
+}
+
+pub async fn begins_empty(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    assert_eq!(store.checkpoints().await.unwrap(), []);
+    assert_eq!(store.due(at(1_000_000), 9).await.unwrap(), []);
+    assert_eq!(store.next_due(at(0)).await.unwrap(), None);
+}
+
+pub async fn keeps_checkpoints_and_outbox_together(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    let checkpoint = |position| Checkpoint { process: "stays".into(), position: Position(position) };
+    let changes = vec![OutboxChange::Plan(effect(1, 0))];
+    store.commit(Step { checkpoints: vec![checkpoint(5)], changes }).await.unwrap();
+    store.commit(Step { checkpoints: vec![checkpoint(9)], changes: Vec::new() }).await.unwrap();
+    drop(store);
+    let store = storage.open();
+    assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(9)]);
+    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(1, 0)]);
+}
+
+pub async fn gives_what_is_due_in_the_order_it_was_planned(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    plan(&*store, &[effect(3, 5), effect(1, 9), effect(2, 0)]).await;
+    assert_eq!(store.due(at(-1), 9).await.unwrap(), []);
+    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(2, 0)]);
+    assert_eq!(store.due(at(9), 9).await.unwrap(), [effect(3, 5), effect(1, 9), effect(2, 0)]);
+    assert_eq!(store.due(at(9), 2).await.unwrap(), [effect(3, 5), effect(1, 9)]);
+}
+
+pub async fn tells_when_the_next_deadline_is(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    plan(&*store, &[effect(3, 50), effect(1, 9)]).await;
+    assert_eq!(store.next_due(at(0)).await.unwrap(), Some(at(9)));
+    assert_eq!(store.next_due(at(9)).await.unwrap(), Some(at(50)));
+    assert_eq!(store.next_due(at(50)).await.unwrap(), None);
+}
+
+pub async fn plans_an_id_once(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    plan(&*store, &[effect(1, 0), effect(1, 0)]).await;
+    plan(&*store, &[Planned { due: at(7), ..effect(1, 0) }]).await;
+    assert_eq!(store.due(at(9), 9).await.unwrap(), [effect(1, 0)]);
+}
+
+pub async fn cancels_one_process_of_one_subject(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    let second = Planned { id: effect(8, 0).id, ..effect(1, 3) };
+    let other = Planned { process: "grants".into(), id: effect(9, 0).id, ..effect(1, 0) };
+    plan(&*store, &[effect(1, 0), second, effect(2, 0), other.clone()]).await;
+    let cancel = OutboxChange::Cancel { process: "stays".into(), subject: Uuid::from_u128(1) };
+    store.commit(Step { checkpoints: Vec::new(), changes: vec![cancel] }).await.unwrap();
+    assert_eq!(store.due(at(9), 9).await.unwrap(), [effect(2, 0), other]);
+}
+
+pub async fn applies_changes_in_order(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    let cancel = OutboxChange::Cancel { process: "stays".into(), subject: Uuid::from_u128(1) };
+    let (first, second) = (effect(1, 0), Planned { id: effect(8, 0).id, ..effect(1, 0) });
+    let changes = vec![OutboxChange::Plan(first), cancel, OutboxChange::Plan(second.clone())];
+    store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
+    assert_eq!(store.due(at(0), 9).await.unwrap(), [second]);
+}
+
+pub async fn forgets_what_is_done(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    plan(&*store, &[effect(1, 0), effect(2, 0), effect(3, 0)]).await;
+    store.done(&[effect(1, 0).id, effect(3, 0).id, effect(4, 0).id]).await.unwrap();
+    drop(store);
+    let store = storage.open();
+    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(2, 0)]);
+    // A crash between "done" and the checkpoint plans it again: it comes back, and is run again.
+    plan(&*store, &[effect(1, 0)]).await;
+    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(2, 0), effect(1, 0)]);
+}
+
+pub async fn keeps_every_effect_whole(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    let command = CommandId::new(Uuid::from_u128(5));
+    let (visit, grant) = (command.visit(), command.grant());
+    let (reservation, payment) = (command.reservation(), command.payment());
+    let pool = octocity_domain::PoolId::try_new("short").unwrap();
+    let amount = octocity_domain::Money::new(-5, octocity_domain::Currency::try_new("EUR").unwrap());
+    let effects = [
+        Effect::OpenPool { pool, places: None, reservable_places: 3 },
+        Effect::SetReservedPart { pool, places: 3 },
+        Effect::OpenSession { visit, pool, entered_at: at(-1) },
+        Effect::EndStay { visit, ended_at: at(1) },
+        Effect::MergeStays { visit, into: visit },
+        Effect::LapseGrant { grant, due: at(2) },
+        Effect::PlaceHold { reservation, pool, until: at(3) },
+        Effect::ReleaseHold { reservation, release: octocity_domain::parking::HoldRelease::Expired },
+        Effect::CheckInReservation { reservation },
+        Effect::EndReservation { reservation, due: at(4) },
+        Effect::ApplyCredits { payment, amount },
+        Effect::ReverseCredits { payment, amount, refund: 2 },
+        Effect::CallGateway { payment, call: 1, again: true },
+    ];
+    let all: Vec<Planned> =
+        effects.into_iter().enumerate().map(|(number, effect)| planned(number as u128, 0, effect)).collect();
+    plan(&*store, &all).await;
+    drop(store);
+    assert_eq!(storage.open().due(at(0), 99).await.unwrap(), all);
+}

@@ -118,18 +118,22 @@ impl Handler {
         entry: Option<(PoolId, Entry)>,
     ) -> Result<(Money, u64), CommandError> {
         let now = self.environment.clock.now();
-        let look = move |session: &SessionState| session.is_opened().then(|| Money::of(session, now));
-        let (opened, revision) = self.sessions.read(visit.uuid(), look).await?;
-        if let Some(money) = opened {
-            return Ok((money, revision));
-        }
+        let look = move |session: &SessionState| match session.is_opened() {
+            true => Ok(Money::of(session, now)),
+            // What was paid already counts as soon as it opens.
+            false => Err(session.clone()),
+        };
+        let (read, revision) = self.sessions.read(visit.uuid(), look).await?;
+        let mut session = match read {
+            Ok(money) => return Ok((money, revision)),
+            Err(unopened) => unopened,
+        };
         let (Some((pool, entry)), Some(plan)) = (entry, self.plan(facility).await?) else {
             return Ok((Money::default(), revision));
         };
         let Some(opening) = opening(&plan, visit, pool, entry.at().unwrap_or(now)) else {
             return Ok((Money::default(), revision));
         };
-        let mut session = SessionState::default();
         Session::evolve(&mut session, &opening, Moment { happened_at: now, decided_at: now });
         Ok((Money::of(&session, now), revision))
     }

@@ -1,6 +1,7 @@
 //! A world on the log in memory: one facility with a short-term pool, driven by hand.
 #![allow(dead_code)]
 
+pub mod gateway;
 pub mod held_log;
 
 use std::sync::Arc;
@@ -133,6 +134,10 @@ impl World {
         accepted(self.handler.facility(self.facility, self.submit(register)).await);
         let tariff = FacilityCommand::ActivateTariff { tariff: tariff(), from: None };
         accepted(self.handler.facility(self.facility, self.submit(tariff)).await);
+    }
+
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub fn submit<C>(&self, command: C) -> Submission<C> {

@@ -1,0 +1,195 @@
+//! Processes and deadlines: each effect once, whatever crashes.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use octocity_commands::{Executor, MemoryProcessStore, ProcessStore, Submission};
+use octocity_domain::parking::{Direction, ParkingCommand};
+use octocity_log::{Fault, Origin};
+use support::gateway::ScriptedGateway;
+use support::*;
+
+fn executor(world: &World, store: &MemoryProcessStore) -> Arc<Executor> {
+    // A new handler too, as after a restart.
+    Executor::new(world.another_handler(), Arc::new(store.clone()), Arc::new(ScriptedGateway::default()))
+}
+
+async fn run(world: &World, store: &MemoryProcessStore) {
+    executor(world, store).run_until_idle().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_grant_lapses_at_its_time_and_once_over_restarts() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    accepted(world.park(world.submit(enter("seen", "B-1"))).await);
+    run(&world, &store).await;
+    assert_eq!(world.count("GrantLapsed").await, 0);
+    world.clock.pass_seconds(121);
+    run(&world, &store).await;
+    run(&world, &store).await;
+    assert_eq!(world.count("GrantLapsed").await, 1);
+    assert_eq!(store.due(world.clock_now(), 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_passage_cancels_the_lapse() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    accepted(world.park(world.submit(enter("seen", "B-1"))).await);
+    run(&world, &store).await;
+    assert!(store.next_due(MORNING).await.unwrap().is_some());
+    accepted(world.park(world.submit(passage(Some("B-1"), Direction::Entry, MORNING))).await);
+    run(&world, &store).await;
+    assert_eq!(store.next_due(MORNING).await.unwrap(), None);
+    world.clock.pass_seconds(500);
+    run(&world, &store).await;
+    assert_eq!(world.count("GrantLapsed").await, 0);
+}
+
+#[tokio::test]
+async fn imported_history_causes_no_effect() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    for number in 0..10 {
+        let entry = passage(Some(&format!("P-{number}")), Direction::Entry, MORNING);
+        let imported = Submission { origin: Origin::Imported, ..world.submit(entry) };
+        accepted(world.park(imported).await);
+    }
+    let events = world.events().await.len();
+    run(&world, &store).await;
+    world.clock.pass_seconds(9999);
+    run(&world, &store).await;
+    assert_eq!(world.events().await.len(), events);
+    assert_eq!(world.count("SessionOpened").await, 0);
+}
+
+#[tokio::test]
+async fn a_process_that_is_new_starts_at_the_head() {
+    let world = World::new().await;
+    world.enter("B-1").await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    assert_eq!(world.count("SessionOpened").await, 0, "what was before is not its business");
+    world.enter("B-2").await;
+    run(&world, &store).await;
+    assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+#[tokio::test]
+async fn a_visit_opens_one_session_and_its_exit_ends_it() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    let visit = world.enter("B-1").await;
+    run(&world, &store).await;
+    let leave = ParkingCommand::OverrideGate {
+        lane: lane("gate"),
+        direction: Direction::Exit,
+        credentials: plate("B-1"),
+        reason: "test".into(),
+    };
+    world.clock.pass_seconds(600);
+    accepted(world.park(world.submit(leave)).await);
+    run(&world, &store).await;
+    run(&world, &store).await;
+    assert_eq!(world.count("SessionOpened").await, 1);
+    assert_eq!(world.count("StayEnded").await, 1);
+    let session = world.another_handler().session_state(visit).await.unwrap();
+    assert_eq!(session.ended_at(), Some(MORNING.plus_seconds(600)));
+    // One increment is owed for ten minutes: the override let out, and left a debt.
+    assert_eq!(session.quote(world.clock_now()).unwrap().owed.amount_minor, 200);
+}
+
+#[tokio::test]
+async fn an_effect_that_meets_a_fault_is_tried_again_later_in_its_order() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    world.enter("B-1").await;
+    let executor = executor(&world, &store);
+    world.log.inject([Some(Fault::NotStored)]);
+    executor.run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 0);
+    executor.run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 0, "it waits");
+    world.clock.pass_seconds(3);
+    executor.run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_done_but_not_noted_has_no_second_effect() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    world.enter("B-1").await;
+    // It is stored, but the process hears that it failed: as if it had crashed in between.
+    world.log.inject([Some(Fault::ReplyLost)]);
+    run(&world, &store).await;
+    assert_eq!(world.count("SessionOpened").await, 1);
+    run(&world, &store).await;
+    assert_eq!(world.count("SessionOpened").await, 1);
+    assert_eq!(store.due(world.clock_now(), 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_failed_commit_plans_again_from_the_checkpoint() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    world.enter("B-1").await;
+    let executor = executor(&world, &store);
+    executor.start().await.unwrap();
+    store.fail(2);
+    assert!(executor.run_until_idle().await.is_err());
+    assert!(executor.run_until_idle().await.is_err());
+    executor.run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+#[tokio::test]
+async fn a_new_pool_gets_its_capacity_and_a_known_one_keeps_its_own() {
+    use octocity_domain::facilities::FacilityCommand;
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    let own = ParkingCommand::SetPoolCapacity { pool: pool(), places: Some(4) };
+    accepted(world.park(world.submit(own)).await);
+    let change = FacilityCommand::ChangeLayout { layout: layout(&[("short", 10), ("vip", 3)]) };
+    accepted(world.handler.facility(world.facility, world.submit(change)).await);
+    let places = |handler: Arc<octocity_commands::Handler>| async move {
+        let of = |name| octocity_domain::PoolId::try_new(name).unwrap();
+        let look = move |state: &octocity_domain::parking::ParkingState| {
+            (state.pool(of("short")).places, state.pool(of("vip")).places)
+        };
+        handler.look_at_parking(world.facility, look).await.unwrap()
+    };
+    let before = world.count("CapacitySet").await;
+    assert_eq!(places(world.handler.clone()).await, (Some(Some(4)), Some(Some(3))));
+    run(&world, &store).await;
+    assert_eq!(world.count("CapacitySet").await, before, "the process finds it done");
+}
+
+#[tokio::test]
+async fn the_executor_runs_by_itself_and_stops_when_told() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    let executor = executor(&world, &store);
+    executor.start().await.unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut progress = executor.progress();
+    let running = tokio::spawn(executor.clone().run(stopped));
+    world.enter("B-1").await;
+    let head = *octocity_log::EventLog::head(&world.log).borrow();
+    let reached = progress.wait_for(|now| now.position >= head && now.is_idle());
+    tokio::time::timeout(std::time::Duration::from_secs(9), reached).await.unwrap().unwrap();
+    stop.send_replace(true);
+    running.await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 1);
+}

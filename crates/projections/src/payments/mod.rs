@@ -7,5 +7,6 @@ pub mod payment;
 pub mod queries;
 pub mod revenue_hours;
 
-pub use payment::{PaymentRow, PaymentStatus, Payments};
+pub use octocity_domain::payments::PaymentStatus;
+pub use payment::{PaymentRow, Payments};
 pub use revenue_hours::{RevenueHourRow, RevenueHours};

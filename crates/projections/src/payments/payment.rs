@@ -1,24 +1,11 @@
 //! One row per payment.
 
-use octocity_domain::payments::{Allocation, GatewayCall, PaymentEvent};
+use octocity_domain::payments::{Allocation, GatewayCall, PaymentEvent, PaymentStatus};
 use octocity_domain::{Category, Currency, Event, FacilityId, PaymentId, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::row::{Json, row, word_fields};
 use crate::view::{EventRecord, Unappliable, View};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PaymentStatus {
-    /// Nothing is authorised (yet): see `last_refusal` and `open_call`.
-    Requested,
-    Authorized,
-    /// All of what is captured was captured, some or none of it refunded.
-    Captured,
-    /// All of what was captured is refunded.
-    Refunded,
-    Voided,
-}
 word_fields!(PaymentStatus);
 
 row! {
@@ -115,12 +102,19 @@ impl PaymentRow {
             }
             PaymentEvent::PaymentRefunded { amount, .. } => {
                 self.refunded_minor += amount.amount_minor;
-                if self.refunded_minor >= self.captured_minor {
-                    self.status = PaymentStatus::Refunded;
-                }
+                self.status = match self.refunded_minor < self.captured_minor {
+                    true => PaymentStatus::PartlyRefunded,
+                    false => PaymentStatus::Refunded,
+                };
             }
             PaymentEvent::PaymentVoided { .. } => self.status = PaymentStatus::Voided,
-            PaymentEvent::GatewayCallRefused { reason, .. } => self.last_refusal = Some(reason.clone()),
+            PaymentEvent::GatewayCallRefused { reason, .. } => {
+                // A refused capture or refund leaves the payment as it was.
+                if self.status == PaymentStatus::Requested {
+                    self.status = PaymentStatus::Declined;
+                }
+                self.last_refusal = Some(reason.clone());
+            }
             PaymentEvent::GatewayCallUnresolved { .. } => {
                 self.open_call = call;
                 self.unresolved = true;

@@ -1,7 +1,7 @@
 //! One row per session.
 
 use octocity_domain::sessions::SessionEvent;
-use octocity_domain::tariffs::{Tariff, price};
+use octocity_domain::tariffs::{Bill, Credit, Tariff};
 use octocity_domain::{
     Category, Currency, Event, FacilityId, PaymentId, PoolId, Timestamp, VisitId, time::Zone,
 };
@@ -13,6 +13,8 @@ use crate::view::{EventRecord, Unappliable, View};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SessionStatus {
+    /// A payment credited it before the process that opens it ran.
+    Unopened,
     Open,
     Ended,
 }
@@ -23,6 +25,8 @@ word_fields!(SessionStatus);
 pub struct CreditEntry {
     pub payment: PaymentId,
     pub amount_minor: i64,
+    /// One in another currency than the tariff's does not count.
+    pub currency: Currency,
     pub priced_at: Timestamp,
     pub leave_by: Option<Timestamp>,
 }
@@ -38,12 +42,14 @@ row! {
         facility: FacilityId,
         visit: VisitId,
     }
-    pool: PoolId,
     status: SessionStatus,
+    /// What is known from the opening on: the pool, the tariff that was pinned, the zone of its days.
+    pool: Option<PoolId>,
+    tariff: Option<Json<Tariff>>,
+    zone: Option<Zone>,
+    /// From when the stay is charged; of an unopened one, when its first credit was priced.
     entered_at: Timestamp,
     ended_at: Option<Timestamp>,
-    tariff: Json<Tariff>,
-    zone: Zone,
     currency: Currency,
     credits: Json<Vec<CreditEntry>>,
     credits_minor: i64,
@@ -51,7 +57,7 @@ row! {
     adjustments_minor: i64,
     /// Until when the latest credit lets out.
     leave_by: Option<Timestamp>,
-    /// What the ended stay costs, adjustments included, never below 0; None while it is open.
+    /// What the ended stay costs, adjustments included; None while it is open.
     price_minor: Option<i64>,
     /// Price less credits, never below 0; None while it is open.
     owed_minor: Option<i64>,
@@ -72,72 +78,80 @@ impl View for Sessions {
 
     fn apply(
         row: &mut Option<SessionRow>,
-        _: &(FacilityId, VisitId),
+        key: &(FacilityId, VisitId),
         record: &EventRecord,
     ) -> Result<(), Unappliable> {
         let Event::Session(event) = record.event else { return Ok(()) };
-        if let SessionEvent::SessionOpened { .. } = event {
-            *row = opened(event);
-            return Ok(());
-        }
-        let row = row.as_mut().ok_or(Unappliable("the session was never opened"))?;
-        row.change(event);
-        row.settle();
+        let known = row.take().or_else(|| SessionRow::first(*key, event));
+        let mut changed = known.ok_or(Unappliable("the session was never opened"))?;
+        changed.change(event);
+        changed.settle();
+        *row = Some(changed);
         Ok(())
     }
 }
 
-fn opened(event: &SessionEvent) -> Option<SessionRow> {
-    let SessionEvent::SessionOpened { visit, facility, pool, entered_at, tariff, zone } = event else {
-        return None;
-    };
-    Some(SessionRow {
-        facility: *facility,
-        visit: *visit,
-        pool: *pool,
-        status: SessionStatus::Open,
-        entered_at: *entered_at,
-        ended_at: None,
-        currency: tariff.currency,
-        tariff: Json(tariff.clone()),
-        zone: zone.clone(),
-        credits: Json(Vec::new()),
-        credits_minor: 0,
-        adjustments_minor: 0,
-        leave_by: None,
-        price_minor: None,
-        owed_minor: None,
-        surplus_minor: None,
-    })
-}
-
 impl SessionRow {
+    /// Of what a session can begin with: its opening, or a credit that came before it.
+    fn first((facility, visit): (FacilityId, VisitId), event: &SessionEvent) -> Option<Self> {
+        let (currency, entered_at) = match event {
+            SessionEvent::SessionOpened { tariff, entered_at, .. } => (tariff.currency, *entered_at),
+            SessionEvent::CreditApplied { amount, priced_at, .. } => (amount.currency, *priced_at),
+            _ => return None,
+        };
+        Some(Self {
+            facility,
+            visit,
+            status: SessionStatus::Unopened,
+            pool: None,
+            tariff: None,
+            zone: None,
+            entered_at,
+            ended_at: None,
+            currency,
+            credits: Json(Vec::new()),
+            credits_minor: 0,
+            adjustments_minor: 0,
+            leave_by: None,
+            price_minor: None,
+            owed_minor: None,
+            surplus_minor: None,
+        })
+    }
+
     fn change(&mut self, event: &SessionEvent) {
         match event {
-            SessionEvent::SessionOpened { .. } => {}
+            SessionEvent::SessionOpened { pool, entered_at, tariff, zone, .. } => {
+                self.status = SessionStatus::Open;
+                self.pool = Some(*pool);
+                self.currency = tariff.currency;
+                self.tariff = Some(Json(tariff.clone()));
+                self.zone = Some(zone.clone());
+                self.entered_at = *entered_at;
+            }
             SessionEvent::StayEnded { ended_at } => self.end_at(Some(*ended_at)),
             SessionEvent::StayRetimed { entered_at, ended_at } => {
                 self.entered_at = *entered_at;
                 self.end_at(*ended_at);
             }
-            SessionEvent::ChargeAdjusted { amount, .. } => self.adjustments_minor += amount.amount_minor,
+            SessionEvent::ChargeAdjusted { amount, .. } => {
+                self.adjustments_minor = self.adjustments_minor.saturating_add(amount.amount_minor);
+            }
             SessionEvent::CreditApplied { payment, amount, priced_at, leave_by, .. } => {
                 self.credits.push(CreditEntry {
                     payment: *payment,
                     amount_minor: amount.amount_minor,
+                    currency: amount.currency,
                     priced_at: *priced_at,
                     leave_by: *leave_by,
                 });
             }
             SessionEvent::CreditReversed { payment, amount, .. } => {
                 if let Some(credit) = self.credits.iter_mut().find(|credit| credit.payment == *payment) {
-                    credit.amount_minor -= amount.amount_minor;
+                    credit.amount_minor = credit.amount_minor.saturating_sub(amount.amount_minor);
                 }
             }
         }
-        self.credits_minor = self.credits.iter().map(|credit| credit.amount_minor).sum();
-        let paid = self.credits.iter().filter(|credit| credit.amount_minor > 0);
-        self.leave_by = paid.filter_map(|credit| credit.leave_by).max();
     }
 
     fn end_at(&mut self, ended_at: Option<Timestamp>) {
@@ -145,17 +159,25 @@ impl SessionRow {
         self.status = if ended_at.is_some() { SessionStatus::Ended } else { SessionStatus::Open };
     }
 
-    /// What an ended stay comes to. An open one is priced when somebody asks.
+    /// What follows from the rest, by the tariff's own rules. An open stay is priced when somebody asks.
     fn settle(&mut self) {
-        let Some(ended_at) = self.ended_at else {
-            (self.price_minor, self.owed_minor, self.surplus_minor) = (None, None, None);
-            return;
+        let own = self.credits.iter().filter(|credit| credit.currency == self.currency);
+        self.credits_minor = own.clone().map(|credit| credit.amount_minor).sum();
+        let (Some(tariff), Some(zone)) = (&self.tariff, &self.zone) else { return };
+        let counted =
+            |credit: &CreditEntry| Credit { amount_minor: credit.amount_minor, priced_at: credit.priced_at };
+        let bill = Bill {
+            tariff,
+            zone,
+            entered_at: self.entered_at,
+            ended_at: self.ended_at,
+            adjusted_minor: self.adjustments_minor,
+            credits: own.map(counted).collect(),
         };
-        let (_, price) = price(&self.tariff, &self.zone, self.entered_at, ended_at);
-        let price_minor = price.amount_minor.saturating_add(self.adjustments_minor).max(0);
-        let open_minor = price_minor.saturating_sub(self.credits_minor);
-        self.price_minor = Some(price_minor);
-        self.owed_minor = Some(open_minor.max(0));
-        self.surplus_minor = Some(open_minor.saturating_neg().max(0));
+        let (leave_by, quote) = (bill.leave_by(), self.ended_at.map(|ended_at| bill.quote(ended_at)));
+        self.leave_by = leave_by;
+        self.price_minor = quote.as_ref().map(|quote| quote.price.amount_minor);
+        self.owed_minor = quote.as_ref().map(|quote| quote.owed.amount_minor);
+        self.surplus_minor = quote.as_ref().map(|quote| quote.surplus_minor);
     }
 }

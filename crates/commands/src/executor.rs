@@ -179,9 +179,11 @@ impl Executor {
         self.start().await?;
         let finished = std::iter::from_fn(|| running.tasks.try_join_next()).collect();
         self.finish(running, finished).await;
+        // Events first: they may cancel what is due.
+        let backlog = self.progress.borrow().due >= DUE;
+        let read = if backlog { 0 } else { self.react().await? };
         let due = self.store.due(self.clock.now(), DUE).await?;
         let (due_count, started) = (due.len(), self.begin(running, due).await);
-        let read = if due_count < DUE { self.react().await? } else { 0 };
         let position = self.position().await;
         let head = *self.log.head().borrow();
         self.progress.send_replace(Progress { position, due: due_count, head });

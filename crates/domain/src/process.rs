@@ -134,12 +134,13 @@ pub struct Process {
 }
 
 /// Every process there is.
-pub const PROCESSES: [Process; 7] = [
+pub const PROCESSES: [Process; 8] = [
     crate::facilities::openings::OPENINGS,
     crate::reservations::reserved_part::RESERVED_PART,
     crate::sessions::stays::STAYS,
     crate::parking::grants::GRANTS,
     crate::reservations::holds::HOLDS,
+    crate::reservations::holds::PROMISES,
     crate::payments::crediting::CREDITING,
     crate::payments::gateway_calls::GATEWAY_CALLS,
 ];

@@ -1,4 +1,8 @@
-//! The holds process: a promise is held in parking from shortly before its start, and ends with its interval.
+//! Two processes of reservations. **holds**: a promise is held in parking from shortly before its start.
+//! **promises**: it is checked in by an entry, and ends with its interval, and its hold with it.
+//!
+//! They are two, because a cancellation drops what is planned for the hold and nothing else: a check-in that the
+//! book has not heard of yet beats it, and then still ends.
 
 use super::book::ReservationsEvent;
 use crate::event::Event;
@@ -8,12 +12,19 @@ use crate::process::{About, Effect, Process, Reaction};
 
 pub const HOLDS: Process = Process {
     name: "holds",
-    events: &["ReservationMade", "ReservationCancelled", "EntryGranted"],
+    events: &["ReservationMade", "ReservationCancelled"],
     of_imported: false,
-    react,
+    react: hold,
 };
 
-fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
+pub const PROMISES: Process = Process {
+    name: "promises",
+    events: &["ReservationMade", "ReservationCancelled", "EntryGranted"],
+    of_imported: false,
+    react: keep,
+};
+
+fn hold(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     match event {
         Event::Reservations(ReservationsEvent::ReservationMade {
             reservation,
@@ -22,23 +33,34 @@ fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
             hold_at,
             ..
         }) => {
+            let hold = Effect::PlaceHold { reservation: *reservation, pool: *pool, until: interval.end };
+            vec![about.at(HOLDS.name, reservation.uuid(), *hold_at, hold)]
+        }
+        Event::Reservations(ReservationsEvent::ReservationCancelled { reservation }) => {
+            vec![Reaction::Cancel { process: HOLDS.name, subject: reservation.uuid() }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn keep(event: &Event, about: &About<'_>) -> Vec<Reaction> {
+    match event {
+        Event::Reservations(ReservationsEvent::ReservationMade { reservation, interval, .. }) => {
             let (reservation, due) = (*reservation, interval.end);
-            let hold = Effect::PlaceHold { reservation, pool: *pool, until: due };
             let end = Effect::EndReservation { reservation, due };
             vec![
-                about.at(HOLDS.name, reservation.uuid(), *hold_at, hold),
-                about.at(HOLDS.name, reservation.uuid(), due, release(reservation, HoldRelease::Expired)),
-                about.at(HOLDS.name, reservation.uuid(), due, end),
+                about.at(PROMISES.name, reservation.uuid(), due, release(reservation, HoldRelease::Expired)),
+                about.at(PROMISES.name, reservation.uuid(), due, end),
             ]
         }
-        Event::Reservations(ReservationsEvent::ReservationCancelled { reservation }) => vec![
-            Reaction::Cancel { process: HOLDS.name, subject: reservation.uuid() },
-            about.now(HOLDS.name, reservation.uuid(), release(*reservation, HoldRelease::Cancelled)),
-        ],
+        Event::Reservations(ReservationsEvent::ReservationCancelled { reservation }) => {
+            let release = release(*reservation, HoldRelease::Cancelled);
+            vec![about.now(PROMISES.name, reservation.uuid(), release)]
+        }
         // The hold itself was released by the entry; the book learns of the check-in here.
         Event::Parking(ParkingEvent::EntryGranted { basis: Basis::Reservation { reservation }, .. }) => {
             let check_in = Effect::CheckInReservation { reservation: *reservation };
-            vec![about.now(HOLDS.name, reservation.uuid(), check_in)]
+            vec![about.now(PROMISES.name, reservation.uuid(), check_in)]
         }
         _ => Vec::new(),
     }

@@ -116,6 +116,9 @@ impl Promises {
         self.by_forgetting.remove(&(promise.forget_at, id));
         if let Some(starts) = self.by_start.get_mut(&promise.pool) {
             starts.remove(&(promise.interval.start, id));
+            if starts.is_empty() {
+                self.by_start.remove(&promise.pool);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! and wires everything together; it holds no rule of parking.
 
 mod args;
+mod bench;
 mod config;
 mod failure;
 mod import;
@@ -32,9 +33,10 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.to_string_lossy().into_owned())));
     let config = Config::load(&cli.common, environment)?;
-    let _ = (config, output);
     match cli.command {
-        Command::Schema => Ok(()),
+        Command::Bench(args) => tokio::runtime::Runtime::new()
+            .map_err(|error| Failure::fault(error.to_string()))?
+            .block_on(bench::command(&config, &args, output)),
         _ => Ok(()),
     }
 }

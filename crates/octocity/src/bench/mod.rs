@@ -1,0 +1,104 @@
+//! `octocity bench`: what this machine does, each figure beside the bare limit taken in the same run.
+//!
+//! - **bare**: the same rows, bytes and indexes written to SQLite by one thread with group commit, for as many
+//!   waiting callers, without rules, ids or states. What the store itself costs.
+//! - **round**: a short run of the one, then of the other, in turns, so that a machine that slows down slows both.
+//!   Reported are medians over the rounds.
+
+mod bare_commands;
+mod city;
+mod commands;
+mod latency;
+mod projection;
+mod report;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use crate::args::BenchArgs;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub use report::BenchReport;
+
+/// Anything that ends a benchmark: its sentence is for a person.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// How long each measurement runs, all its rounds together.
+    pub seconds: u64,
+    /// Where a scratch folder is made, and removed at the end: the disk that is measured.
+    pub folder: PathBuf,
+}
+
+/// How many times each measurement alternates with its bare limit.
+const ROUNDS: usize = 3;
+const FACILITIES: usize = 1000;
+
+/// `octocity bench`: measures on the disk of the data folder, which itself is left alone.
+pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Result<(), Failure> {
+    let above = config.data.ancestors().skip(1).find(|folder| folder.is_dir());
+    let folder = above.unwrap_or(Path::new(".")).to_owned();
+    let progress = |what: &str| {
+        if std::io::stderr().is_terminal() {
+            eprintln!("measuring {what}");
+        }
+    };
+    let measured = run(&BenchOptions { seconds: args.seconds.max(1), folder }, progress).await;
+    let report = measured.map_err(|fault| Failure::fault(format!("The benchmark ended early: {fault}")))?;
+    output.say(report.to_string().trim_end());
+    output.finish(&report);
+    Ok(())
+}
+
+/// Runs all measurements, one after another; `progress` is told what is measured now.
+pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<BenchReport, Fault> {
+    let scratch = Scratch::new(&options.folder)?;
+    let round_seconds = options.seconds as f64 / ROUNDS as f64;
+    progress("(registering 1000 facilities first)");
+    let city = city::City::register(&scratch.dir.join("city"), FACILITIES).await?;
+    let mut report = BenchReport::new();
+    for facilities in [1, FACILITIES] {
+        for callers in [1, 64, 256] {
+            progress(&format!("commands: {callers} callers on {facilities} facilities"));
+            let case = commands::Case { callers, facilities, round_seconds };
+            report.commands.push(commands::measure(&scratch.dir, &city, case).await?);
+        }
+    }
+    progress("projection");
+    report.projection = Some(projection::measure(&scratch.dir, &city, round_seconds).await?);
+    progress("the way from gate to subscription");
+    report.latency = Some(latency::measure(&scratch.dir, &city, options.seconds as f64).await?);
+    Ok(report)
+}
+
+/// A folder of our own, gone when the benchmark is over.
+struct Scratch {
+    dir: PathBuf,
+}
+
+impl Scratch {
+    fn new(folder: &Path) -> Result<Self, Fault> {
+        let dir = folder.join(format!("octocity-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).map_err(|error| {
+            format!("{} cannot be made ({error}); name another with --data.", dir.display())
+        })?;
+        Ok(Self { dir })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
+            tracing::warn!(%error, "the benchmark's scratch folder was left behind");
+        }
+    }
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

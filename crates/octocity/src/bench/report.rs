@@ -1,0 +1,92 @@
+//! The figures, for a person and for a program.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Everything that was measured. Rates are per second, latencies microseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchReport {
+    pub cores: usize,
+    pub commands: Vec<CommandFigures>,
+    pub projection: Option<Ratio>,
+    pub latency: Option<LatencyFigures>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct CommandFigures {
+    pub callers: usize,
+    pub facilities: usize,
+    #[serde(flatten)]
+    pub rates: Ratio,
+    /// How many commands shared one sync.
+    pub commands_per_commit: f64,
+}
+
+/// Ours beside the bare limit; `ratio` is the median of the rounds' ratios.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ratio {
+    pub per_second: f64,
+    pub bare_per_second: f64,
+    pub ratio: f64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LatencyFigures {
+    pub passages: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    /// A synced commit of the event and one of the row, by hand.
+    pub bare_p50_us: u64,
+    pub bare_p99_us: u64,
+}
+
+impl BenchReport {
+    pub fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { cores, commands: Vec::new(), projection: None, latency: None }
+    }
+}
+
+impl Ratio {
+    /// From (ours, bare) of each round.
+    pub fn of(rounds: &[(f64, f64)]) -> Self {
+        Self {
+            per_second: super::median(rounds.iter().map(|round| round.0)),
+            bare_per_second: super::median(rounds.iter().map(|round| round.1)),
+            ratio: super::median(rounds.iter().map(|round| round.0 / round.1)),
+        }
+    }
+}
+
+impl fmt::Display for BenchReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} cores; every command is synced to disk before its reply", self.cores)?;
+        writeln!(f, "{:<44}{:>12}{:>14}{:>8}", "", "octocity", "bare SQLite", "ratio")?;
+        for figures in &self.commands {
+            let name = format!("commands/s, {} facilities, {} callers", figures.facilities, figures.callers);
+            line(f, &name, figures.rates)?;
+        }
+        if let Some(projection) = self.projection {
+            line(f, "projected events/s", projection)?;
+        }
+        if let Some(latency) = self.latency {
+            let row = |f: &mut fmt::Formatter<'_>, name, ours: u64, bare: u64| {
+                writeln!(
+                    f,
+                    "{name:<44}{:>9} us{:>11} us{:>8.2}",
+                    ours,
+                    bare,
+                    ours as f64 / bare.max(1) as f64
+                )
+            };
+            row(f, "gate to subscription, p50", latency.p50_us, latency.bare_p50_us)?;
+            row(f, "gate to subscription, p99", latency.p99_us, latency.bare_p99_us)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, rates: Ratio) -> fmt::Result {
+    writeln!(f, "{name:<44}{:>12.0}{:>14.0}{:>8.2}", rates.per_second, rates.bare_per_second, rates.ratio)
+}

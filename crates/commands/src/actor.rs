@@ -105,7 +105,7 @@ impl<D: Decider> Actor<D> {
             }
             // After the append: a state is read only when it is durable.
             for read in reads {
-                match self.load().await {
+                match self.load_at_head().await {
                     Ok(cached) => read(Ok((&cached.state, cached.next_revision))),
                     Err(error) => read(Err(self.fault(error))),
                 }
@@ -158,6 +158,17 @@ impl<D: Decider> Actor<D> {
             None => load(self.stream, &self.environment).await?,
         };
         Ok(self.cached.insert(cached))
+    }
+
+    /// Where others append too, a cached state may be behind. (A decision on one is caught by its expected revision.)
+    async fn load_at_head(&mut self) -> Result<&mut Cached<D>, LogError> {
+        if !self.environment.options.sole_owner
+            && let Some(cached) = &self.cached
+            && !self.environment.log.read_stream(self.stream, cached.next_revision, 1).await?.is_empty()
+        {
+            self.cached = None;
+        }
+        self.load().await
     }
 
     fn fault(&self, error: LogError) -> LogError {

@@ -148,6 +148,8 @@ impl Executor {
                 }
             };
             tokio::select! {
+                // In this order, so that a simulated run can be run again.
+                biased;
                 _ = head.changed() => {}
                 Some(finished) = running.tasks.join_next() => self.finish(&mut running, vec![finished]).await,
                 () = tokio::time::sleep(pause) => {}

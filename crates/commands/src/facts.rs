@@ -2,8 +2,7 @@
 //!
 //! Each fact may be overtaken between its reading and the append. The anomaly that each permits:
 //! - **plan** (every gate and reservation command; stream `facility-<id>`): a command under way while the layout,
-//!   a tariff or a policy changes is decided on the plan before. The event records the plan's version. With two
-//!   nodes, a node that did not make the change goes on with its own copy until it restarts or changes the plan.
+//!   a tariff or a policy changes is decided on the plan before. The event records the plan's version.
 //! - **cover** (ExitGate; streams `session-<visit>` and `parking-<facility>`): a refund or an adjustment that
 //!   becomes durable after the reading is not seen, and leaves a debt. A visit that another command gave these
 //!   credentials meanwhile is noticed (`facts_fit`), and the cover is read again.

@@ -55,6 +55,9 @@ pub struct HandlerOptions {
     pub idle_seconds: u64,
     /// How many streams of one kind are kept in memory. 4096.
     pub live_streams: usize,
+    /// Whether nobody else appends to the log, so that a cached state is at its head. True: the lock of the data
+    /// folder sees to it. Otherwise every reading of a fact looks whether the log went on.
+    pub sole_owner: bool,
 }
 
 impl Default for HandlerOptions {
@@ -66,6 +69,7 @@ impl Default for HandlerOptions {
             snapshot_every: 5000,
             idle_seconds: 300,
             live_streams: 4096,
+            sole_owner: true,
         }
     }
 }
@@ -263,12 +267,12 @@ impl Handler {
         }
     }
 
-    /// The facility's plan at the log's head, or as this handler last saw it change.
+    /// The facility's plan at the log's head.
     pub async fn plan(&self, facility: FacilityId) -> Result<Option<Arc<Plan>>, CommandError> {
         let known = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&facility).cloned();
         match known {
-            Some(plan) => Ok(Some(plan)),
-            None => self.refresh_plan(facility).await,
+            Some(plan) if self.environment.options.sole_owner => Ok(Some(plan)),
+            _ => self.refresh_plan(facility).await,
         }
     }
 

@@ -170,6 +170,8 @@ impl Engine {
                 }
             };
             tokio::select! {
+                // In this order, so that a simulated run can be run again.
+                biased;
                 () = next => {}
                 gone = shutdown.changed() => if gone.is_err() { return },
             }

@@ -10,9 +10,11 @@
 pub mod city;
 pub mod clock;
 pub mod disturbed;
+pub mod disturbed_stores;
 pub mod node;
 pub mod oracle;
 pub mod order;
 pub mod random;
 pub mod traffic;
+pub mod watchers;
 pub mod whole;

@@ -16,8 +16,11 @@ use super::random::Random;
 /// How many vehicles there are: few, so that they meet themselves.
 const VEHICLES: u64 = 9;
 
+/// How the simulated gateway behaves: it declines, does not answer, loses its answer, or takes its time.
+const TOKENS: [&str; 7] =
+    ["sim-ok", "sim-ok", "sim-ok", "sim-decline", "sim-timeout", "sim-lost-reply", "sim-slow"];
+
 /// What the senders have seen so far.
-#[derive(Default)]
 pub struct Seen {
     pub visits: Vec<VisitId>,
     pub reservations: Vec<ReservationId>,
@@ -170,7 +173,7 @@ impl Traffic<'_> {
             facility: self.park.id,
             amount: Money::new(sum, self.park.currency),
             allocations,
-            token: format!("tok-{}", self.random.next()).into(),
+            token: self.random.pick(&TOKENS).copied().unwrap_or_default().to_owned().into(),
             priced_at: None,
         }
     }

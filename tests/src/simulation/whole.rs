@@ -3,22 +3,33 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use octocity_commands::{Clock, CommandError, Handler};
+use octocity_adapters::gateway::SimulatedGateway;
+use octocity_commands::{Clock, CommandError, MemoryProcessStore};
 use octocity_domain::parking::ParkingCommand;
 use octocity_domain::{CommandId, PoolId};
 use octocity_log::memory::{Fault, MemoryLog, MemorySnapshots};
 use octocity_log::{EventLog, LogError, Position};
+use octocity_projections::parking::OccupancyRow;
+use octocity_projections::{
+    Checkpoint, Engine, EngineOptions, MemoryRows, Query, RowStore, StoreError, hash_all,
+};
 
 use super::city::{self, CarPark};
 use super::clock::VirtualClock;
 use super::disturbed::Disturbed;
-use super::node::{Node, Returned, options};
+use super::disturbed_stores::{DisturbedGateway, DisturbedRows};
+use super::node::{Ground, Node, Returned};
 use super::oracle::Oracle;
 use super::order::{Answer, Order};
 use super::random::Random;
-use super::traffic::{Seen, Traffic};
+use super::traffic::Traffic;
+use super::watchers::Watched;
 
 const NODES: usize = 2;
+/// The node that keeps the read models and runs the processes.
+const KEEPER: usize = 0;
+/// After how many steps the rows are compared with those of a fresh rebuild.
+const REBUILT_EVERY: usize = 100;
 /// How many of the last steps are told when an invariant breaks.
 const TOLD: usize = 12;
 /// How many rounds everything may take to be answered, once no fault is left.
@@ -51,10 +62,13 @@ pub struct Simulation {
     clock: VirtualClock,
     log: MemoryLog,
     snapshots: MemorySnapshots,
+    rows: DisturbedRows,
+    processes: MemoryProcessStore,
+    gateway: SimulatedGateway,
+    watched: Watched,
     nodes: Vec<Option<Node>>,
     parks: Vec<CarPark>,
     sent: Vec<Sent>,
-    seen: Seen,
     oracle: Oracle,
     read_to: Position,
     told: VecDeque<String>,
@@ -76,15 +90,19 @@ impl Simulation {
         let random = Random::new(seed);
         let clock = VirtualClock::default();
         let (parks, orders) = city::found(&random, &clock);
+        let rows = DisturbedRows::new(random.clone());
         let mut simulation = Self {
             random,
             clock,
             log: MemoryLog::default(),
             snapshots: MemorySnapshots::default(),
+            rows,
+            processes: MemoryProcessStore::default(),
+            gateway: SimulatedGateway::in_memory(),
+            watched: Watched::default(),
             nodes: Vec::new(),
             parks,
             sent: Vec::new(),
-            seen: Seen::default(),
             oracle: Oracle::default(),
             read_to: Position::default(),
             told: VecDeque::new(),
@@ -98,22 +116,39 @@ impl Simulation {
         simulation
     }
 
-    fn start(&self, _number: usize) -> Node {
-        let log: Arc<dyn EventLog> =
-            Arc::new(Disturbed { log: self.log.clone(), random: self.random.clone() });
-        let snapshots = Arc::new(self.snapshots.clone());
-        let clock = Arc::new(self.clock.clone());
-        Node::start(|| Handler::new(log, Some(snapshots), clock, options()))
+    /// The first node keeps the read models and runs the processes; both take commands.
+    fn start(&self, number: usize) -> Node {
+        // Chance of its own, so that how long a node takes changes nothing of what happens to it.
+        let own = Random::new(self.random.next());
+        let random = || own.clone();
+        let ground = Ground {
+            log: Arc::new(Disturbed { log: self.log.clone(), random: random() }),
+            snapshots: Arc::new(self.snapshots.clone()),
+            clock: Arc::new(self.clock.clone()),
+            rows: Arc::new(self.rows.disturbed_by(random())),
+            processes: Arc::new(self.processes.clone()),
+            gateway: Arc::new(DisturbedGateway { gateway: self.gateway.clone(), random: random() }),
+            watched: self.watched.clone(),
+            facilities: self.parks.iter().map(|park| park.id).collect(),
+        };
+        Node::start(&ground, number == KEEPER)
     }
 
     fn all(&mut self, steps: usize) -> Result<(), String> {
         // The car parks first: everything else would only be refused.
         self.settle()?;
-        for _ in 0..steps {
+        for number in 1..=steps {
             self.step()?;
+            if number % REBUILT_EVERY == 0 {
+                self.catch_up();
+                self.look()?;
+                self.check_rows()?;
+            }
         }
         self.log.heal();
         self.settle()?;
+        self.let_time_pass()?;
+        self.check_end()?;
         self.repeat_all()?;
         self.summary.sent = self.sent.len();
         self.summary.accepted = self
@@ -155,7 +190,8 @@ impl Simulation {
 
     fn send_new(&mut self, node: usize) {
         let park = self.random.pick(&self.parks).cloned().expect("there are car parks");
-        let traffic = Traffic { random: &self.random, clock: &self.clock, park: &park, seen: &self.seen };
+        let seen = self.oracle.seen(park.id);
+        let traffic = Traffic { random: &self.random, clock: &self.clock, park: &park, seen: &seen };
         let (id, order) = traffic.next();
         self.sent.push(Sent { id, order, answer: None, decided: false, at: BTreeSet::new() });
         self.send(self.sent.len() - 1, node, None);
@@ -202,6 +238,16 @@ impl Simulation {
 
     fn fault(&mut self) {
         self.summary.faults += 1;
+        if self.random.chance(150) {
+            let commits = 1 + self.random.below(3) as usize;
+            self.rows.fail(commits);
+            return self.tell(format!("the next {commits} commits of rows fail"));
+        }
+        if self.random.chance(150) {
+            let calls = 1 + self.random.below(3) as usize;
+            self.processes.fail(calls);
+            return self.tell(format!("the next {calls} calls of the process store fail"));
+        }
         if self.random.chance(250) {
             let reads = 1 + self.random.below(3) as usize;
             self.log.fail_reads(reads);
@@ -247,7 +293,6 @@ impl Simulation {
             }
         };
         self.oracle.read(&events)?;
-        self.seen = self.oracle.seen();
         for node in 0..NODES {
             let returned = self.nodes[node].as_ref().map(Node::returned).unwrap_or_default();
             for returned in returned {
@@ -324,6 +369,114 @@ impl Simulation {
         Err(format!("7: never answered: {:?}", open.map(|sent| (sent.id, &sent.order))))
     }
 
+    /// Lets the keeper reach the log's head, as far as faults allow.
+    fn catch_up(&mut self) {
+        self.revive(KEEPER);
+        for _ in 0..20 {
+            self.work(KEEPER, 50);
+            self.nodes[KEEPER].as_ref().expect("it was started").pass(1);
+        }
+    }
+
+    /// Every deadline comes, and everything that follows from it.
+    fn let_time_pass(&mut self) -> Result<(), String> {
+        for seconds in
+            [1, 1, 1, 5, 30, 60, 60, 60, 60, 600, 1800, 3600, 3600, 3600, 60, 60, 60, 60, 60, 60, 60]
+        {
+            self.pass(seconds);
+            for _ in 0..10 {
+                for node in 0..NODES {
+                    self.work(node, 50);
+                }
+            }
+            self.look()?;
+        }
+        for _ in 0..ROUNDS {
+            if self.nodes.iter().flatten().all(Node::is_idle) {
+                return Ok(());
+            }
+            self.pass(1);
+            for node in 0..NODES {
+                self.work(node, 50);
+            }
+            self.look()?;
+        }
+        // A gateway that never answers is asked for ever; what follows finds anything else that is left.
+        Ok(())
+    }
+
+    /// 11 and 12: where the kept rows are at the head, they are what a rebuild gives, and what the oracle counts.
+    fn check_rows(&self) -> Result<(), String> {
+        let at_head = |known: &Checkpoint| known.position == *self.log.head().borrow();
+        if !futures_now(self.rows.checkpoints()).map_err(text)?.iter().all(at_head) {
+            return Ok(());
+        }
+        let fresh: Arc<dyn RowStore> = Arc::new(MemoryRows::new());
+        // Reads that fail on demand are meant for the system, not for the check.
+        let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
+        let built = futures_now(async {
+            let mut engine = Engine::open(log, Arc::clone(&fresh), EngineOptions::default()).await?;
+            engine.catch_up(|_| {}).await
+        });
+        match built {
+            Err(StoreError::Log(_)) => return Ok(()),
+            built => built.map_err(text)?,
+        };
+        let kept = futures_now(hash_all(&self.rows)).map_err(text)?;
+        for (kept, fresh) in kept.iter().zip(futures_now(hash_all(&*fresh)).map_err(text)?) {
+            if *kept != fresh {
+                return Err(format!(
+                    "12: table {} is not what a rebuild gives: {kept:?}, {fresh:?}",
+                    fresh.table
+                ));
+            }
+        }
+        let parked = futures_now(self.rows.parked(&[])).map_err(text)?;
+        if let Some(parked) = parked.first() {
+            return Err(format!("11: an event cannot be applied: {parked:?}"));
+        }
+        self.oracle.check_occupancy(&self.occupancy()?)
+    }
+
+    fn occupancy(&self) -> Result<Vec<OccupancyRow>, String> {
+        Ok(futures_now(Query::<OccupancyRow>::new().run(&self.rows)).map_err(text)?.rows)
+    }
+
+    /// What must hold once everything is settled.
+    fn check_end(&mut self) -> Result<(), String> {
+        let head = *self.log.head().borrow();
+        let at_head = |known: &Checkpoint| known.position == head;
+        if !futures_now(self.rows.checkpoints()).map_err(text)?.iter().all(at_head) {
+            return Err("11: the read models did not reach the head of the log".to_owned());
+        }
+        self.check_rows()?;
+        self.oracle.check_deadlines(self.clock.now())?;
+        self.oracle.check_gateway(&self.gateway.totals())?;
+        self.oracle.check_credits()?;
+        self.check_watched()
+    }
+
+    /// 13: the last state arrived; every event arrived, once, in order.
+    fn check_watched(&self) -> Result<(), String> {
+        let rows = self.occupancy()?;
+        let saw = self.watched.saw();
+        if saw.went_back {
+            return Err("13: a state subscription went back".to_owned());
+        }
+        for park in &self.parks {
+            let of_park: Vec<_> = rows.iter().filter(|row| row.facility == park.id).cloned().collect();
+            match saw.states.get(&park.id) {
+                Some((_, last)) if *last == of_park => {}
+                last => return Err(format!("13: the last state seen is {last:?}, the rows are {of_park:?}")),
+            }
+            let all = self.oracle.parking_positions(park.id);
+            if saw.events.get(&park.id) != Some(&all) {
+                return Err("13: an event subscription missed or doubled an event".to_owned());
+            }
+        }
+        Ok(())
+    }
+
     /// Whatever was answered is answered alike by a node that has only the log.
     fn repeat_all(&mut self) -> Result<(), String> {
         for node in 0..NODES {
@@ -346,6 +499,10 @@ impl Simulation {
         }
         Err("8: a repeat was not answered".to_owned())
     }
+}
+
+fn text(error: StoreError) -> String {
+    error.to_string()
 }
 
 /// The result of a future of the memory log, which never waits.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use octocity_domain::reservations::ReservationsEvent;
-use octocity_domain::{Interval, PoolId, ReservationId};
+use octocity_domain::{Interval, PoolId, ReservationId, Timestamp};
+
+use super::DEADLINE_SECONDS;
 
 #[derive(Default)]
 pub struct Book {
@@ -38,6 +40,11 @@ impl Book {
             ReservationsEvent::ReservationCheckedIn { .. } => {}
         }
         Ok(())
+    }
+
+    pub fn overdue(&self, now: Timestamp) -> Option<ReservationId> {
+        let mut open = self.open.iter();
+        open.find(|(_, (_, interval))| interval.end < now.minus_seconds(DEADLINE_SECONDS)).map(|(id, _)| *id)
     }
 
     /// The most promises of a pool that hold at one instant within an interval: it is reached at a start.

@@ -9,8 +9,10 @@ mod yard;
 
 use std::collections::{BTreeMap, HashMap};
 
-use octocity_domain::{Category, Event, FacilityId, PaymentId, VisitId};
-use octocity_log::{RecordedEvent, StreamId};
+use octocity_adapters::gateway::Totals;
+use octocity_domain::{Category, Currency, Event, FacilityId, PaymentId, Timestamp, VisitId};
+use octocity_log::{Position, RecordedEvent, StreamId};
+use octocity_projections::parking::OccupancyRow;
 
 pub use book::Book;
 pub use till::{Account, Till};
@@ -18,13 +20,15 @@ pub use yard::{PoolCount, Yard};
 
 use super::traffic::Seen;
 
+/// How late a deadline may fire: after a fault it is tried again, later each time.
+const DEADLINE_SECONDS: i64 = 300;
 /// How many things of a kind senders remember.
 const REMEMBERED: usize = 12;
 
 #[derive(Default)]
 pub struct Oracle {
     revisions: HashMap<StreamId, u64>,
-    last_position: octocity_log::Position,
+    last_position: Position,
     /// The streams and revisions of every command's events.
     pub effects: HashMap<(StreamId, octocity_domain::CommandId), Vec<RecordedEvent>>,
     pub yards: BTreeMap<FacilityId, Yard>,
@@ -83,13 +87,37 @@ impl Oracle {
         }
     }
 
-    /// What senders know: of each kind the newest.
-    pub fn seen(&self) -> Seen {
-        let visits = self.yards.values().flat_map(|yard| yard.visits_inside().chain(yard.visits_in_review()));
-        let reservations = self.books.values().flat_map(|book| book.known.iter().copied());
+    /// Where the events of a car park's gates stand, in order.
+    pub fn parking_positions(&self, facility: FacilityId) -> Vec<Position> {
+        let stream = StreamId::new(Category::Parking, facility.uuid());
+        let of_stream = self.effects.iter().filter(|((of, _), _)| *of == stream);
+        let mut positions: Vec<_> =
+            of_stream.flat_map(|(_, events)| events.iter().map(|event| event.position)).collect();
+        positions.sort_unstable();
+        positions
+    }
+
+    /// A stream's events, one a line.
+    fn history(&self, stream: StreamId) -> String {
+        let mut events: Vec<_> =
+            self.effects.iter().filter(|((of, _), _)| *of == stream).flat_map(|(_, events)| events).collect();
+        events.sort_by_key(|event| event.revision);
+        let line = |event: &&RecordedEvent| {
+            let data = String::from_utf8_lossy(&event.data);
+            format!("{} {} {data}", event.meta.happened_at, event.event_type)
+        };
+        events.iter().map(line).collect::<Vec<_>>().join("\n  ")
+    }
+
+    /// What senders at a car park know: of each kind the newest.
+    pub fn seen(&self, facility: FacilityId) -> Seen {
+        let visits = self.yards.get(&facility).into_iter();
+        let reservations = self.books.get(&facility).into_iter();
         Seen {
-            visits: newest(visits.collect()),
-            reservations: newest(reservations.collect()),
+            visits: newest(
+                visits.flat_map(|yard| yard.visits_inside().chain(yard.visits_in_review())).collect(),
+            ),
+            reservations: newest(reservations.flat_map(|book| book.known.iter().copied()).collect()),
             payments: newest(self.tills.keys().copied().collect()),
         }
     }
@@ -101,6 +129,69 @@ impl Oracle {
             *counts.entry(stream.category).or_default() += revisions;
         }
         counts
+    }
+
+    /// Once all is settled: nothing is left open that had its time.
+    pub fn check_deadlines(&self, now: Timestamp) -> Result<(), String> {
+        for (facility, yard) in &self.yards {
+            if let Some(grant) = yard.overdue_grant(now) {
+                return Err(format!("9: grant {grant} of {facility} was never used, and never lapsed"));
+            }
+        }
+        for (facility, book) in &self.books {
+            if let Some(reservation) = book.overdue(now) {
+                return Err(format!("9: reservation {reservation} of {facility} never ended"));
+            }
+        }
+        match self.tills.iter().find(|(_, till)| till.is_open()) {
+            Some((payment, _)) => {
+                let history = self.history(StreamId::new(Category::Payment, payment.uuid()));
+                Err(format!("10: a gateway call of payment {payment} is open for ever:\n  {history}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Once all is settled: the ledger says what the gateway says moved.
+    pub fn check_gateway(&self, moved: &BTreeMap<Currency, Totals>) -> Result<(), String> {
+        let mut ledger: BTreeMap<Currency, Totals> = BTreeMap::new();
+        for till in self.tills.values() {
+            let Some(currency) = till.currency else { continue };
+            let totals = ledger.entry(currency).or_default();
+            totals.authorized_minor += till.authorized;
+            totals.captured_minor += till.captured;
+            totals.refunded_minor += till.refunded;
+            totals.voided_minor += till.voided;
+        }
+        let mut moved = moved.clone();
+        ledger.retain(|_, totals| *totals != Totals::default());
+        moved.retain(|_, totals| *totals != Totals::default());
+        match ledger == moved {
+            true => Ok(()),
+            false => Err(format!("10: the ledger says {ledger:?}, the gateway {moved:?}")),
+        }
+    }
+
+    /// What the read model must say of every pool.
+    pub fn check_occupancy(&self, rows: &[OccupancyRow]) -> Result<(), String> {
+        for (facility, yard) in &self.yards {
+            for (pool, expected) in yard.counts() {
+                let row = rows.iter().find(|row| row.facility == *facility && row.pool == pool);
+                let found = row.map(|row| PoolCount {
+                    visits: row.visits,
+                    unidentified: row.unidentified,
+                    granted: row.granted,
+                    held: row.held,
+                    out_of_service: row.out_of_service,
+                });
+                if found.unwrap_or_default() != expected {
+                    return Err(format!(
+                        "12: {facility} pool {pool}: rows say {found:?}, the log {expected:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Once all is settled: each session was credited what payments captured for it, less what they refunded.

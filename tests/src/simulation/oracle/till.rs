@@ -1,10 +1,10 @@
 //! One payment and one session, added up again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use octocity_domain::payments::{Allocation, GatewayCall, Payable, PaymentEvent};
 use octocity_domain::sessions::SessionEvent;
-use octocity_domain::{PaymentId, VisitId};
+use octocity_domain::{Currency, PaymentId, VisitId};
 
 #[derive(Default)]
 pub struct Till {
@@ -13,14 +13,25 @@ pub struct Till {
     pub authorized: i64,
     pub captured: i64,
     pub refunded: i64,
-    pub voided: bool,
+    pub voided: i64,
     calls: BTreeMap<u32, GatewayCall>,
+    /// Planned, and without an outcome.
+    open: BTreeSet<u32>,
+    token: String,
+    pub currency: Option<Currency>,
 }
 
 impl Till {
+    /// Whether the gateway, which answers this token, has not been heard yet.
+    pub fn is_open(&self) -> bool {
+        !self.open.is_empty() && self.token != "sim-timeout"
+    }
+
     pub fn take(&mut self, event: &PaymentEvent) -> Result<(), String> {
         match event {
-            PaymentEvent::PaymentRequested { amount, allocations, .. } => {
+            PaymentEvent::PaymentRequested { amount, allocations, token, .. } => {
+                self.token = token.as_str().to_owned();
+                self.currency = Some(amount.currency);
                 self.requested = amount.amount_minor;
                 self.allocations.clone_from(allocations);
                 let sum: i64 = allocations.iter().map(|part| part.amount_minor).sum();
@@ -29,26 +40,27 @@ impl Till {
                 }
             }
             PaymentEvent::GatewayCallPlanned { call, .. } => {
+                self.open.insert(call.number);
                 if self.calls.insert(call.number, *call).is_some() {
                     return Err("10: a gateway call is planned twice under one number".to_owned());
                 }
             }
-            PaymentEvent::PaymentAuthorized { call, .. } => self.authorized = self.amount_of(*call)?,
+            PaymentEvent::PaymentAuthorized { call, .. } => self.authorized = self.done(*call)?,
             PaymentEvent::PaymentCaptured { call, amount, .. } => {
-                self.amount_of(*call)?;
+                self.done(*call)?;
                 self.captured += amount.amount_minor;
             }
             PaymentEvent::PaymentRefunded { call, amount, .. } => {
-                self.amount_of(*call)?;
+                self.done(*call)?;
                 self.refunded += amount.amount_minor;
             }
-            PaymentEvent::PaymentVoided { call, .. } => {
-                self.amount_of(*call)?;
-                self.voided = true;
+            PaymentEvent::PaymentVoided { call, .. } => self.voided = self.done(*call)?,
+            PaymentEvent::GatewayCallRefused { call, .. } => {
+                self.done(*call)?;
             }
-            PaymentEvent::GatewayCallRefused { call, .. }
-            | PaymentEvent::GatewayCallUnresolved { call, .. } => {
-                self.amount_of(*call)?;
+            PaymentEvent::GatewayCallUnresolved { call, .. } if self.open.contains(call) => {}
+            PaymentEvent::GatewayCallUnresolved { .. } => {
+                return Err("10: a gateway call is unresolved that has an outcome, or no intent".to_owned());
             }
         }
         let (refunded, captured, authorized) = (self.refunded, self.captured, self.authorized);
@@ -59,10 +71,10 @@ impl Till {
         }
     }
 
-    /// What a call is about. An outcome of a call that nobody planned has no intent event.
-    fn amount_of(&self, call: u32) -> Result<i64, String> {
-        let planned = self.calls.get(&call).ok_or("10: a gateway call has an outcome, but no intent")?;
-        Ok(planned.amount.amount_minor)
+    /// What a call is about. An outcome needs an intent event, and there is one of each.
+    fn done(&mut self, call: u32) -> Result<i64, String> {
+        let planned = self.calls.get(&call).filter(|_| self.open.remove(&call));
+        Ok(planned.ok_or("10: a gateway call has two outcomes, or no intent")?.amount.amount_minor)
     }
 
     /// What each session has of this payment, where all was captured or refunded.

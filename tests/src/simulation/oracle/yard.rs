@@ -6,7 +6,9 @@ use octocity_domain::facilities::{EntryLimit, FacilityEvent, Layout, Policies};
 use octocity_domain::parking::{
     Basis, Credential, Departure, HoldRelease, MatchKey, ParkingEvent, Reconciliation,
 };
-use octocity_domain::{GrantId, PoolId, ReservationId, SpotId, VisitId};
+use octocity_domain::{GrantId, PoolId, ReservationId, SpotId, Timestamp, VisitId};
+
+use super::DEADLINE_SECONDS;
 
 /// What a read model must say of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub struct PoolCount {
 
 struct Grant {
     pool: PoolId,
+    expires_at: Timestamp,
     reservation: Option<ReservationId>,
     keys: BTreeSet<MatchKey>,
 }
@@ -67,6 +70,11 @@ impl Yard {
 
     pub fn visits_in_review(&self) -> impl Iterator<Item = VisitId> {
         self.in_review.keys().copied()
+    }
+
+    pub fn overdue_grant(&self, now: Timestamp) -> Option<GrantId> {
+        let limit = now.minus_seconds(DEADLINE_SECONDS);
+        self.grants.iter().find(|(_, grant)| grant.expires_at < limit).map(|(id, _)| *id)
     }
 
     pub fn counts(&self) -> BTreeMap<PoolId, PoolCount> {
@@ -164,7 +172,9 @@ impl Yard {
     }
 
     fn granted(&mut self, event: &ParkingEvent) -> Result<(), String> {
-        let ParkingEvent::EntryGranted { grant, pool, basis, credentials, .. } = event else { return Ok(()) };
+        let ParkingEvent::EntryGranted { grant, pool, basis, credentials, expires_at, .. } = event else {
+            return Ok(());
+        };
         let held = self.checking_in.take();
         let asked = match basis {
             Basis::ShortTerm => self.policies.entry_limit == EntryLimit::Places,
@@ -182,7 +192,7 @@ impl Yard {
         {
             return Err(format!("9: reservation {reservation} admits twice"));
         }
-        let grant_of = Grant { pool: *pool, reservation, keys: keys(credentials) };
+        let grant_of = Grant { pool: *pool, expires_at: *expires_at, reservation, keys: keys(credentials) };
         match self.grants.insert(*grant, grant_of) {
             Some(_) => Err("9: a grant is given twice".to_owned()),
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! Instants and intervals. UTC milliseconds inside; local wall time exists only with its zone, at the edge.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,19 @@ impl fmt::Display for Timestamp {
             Ok(instant) => instant.fmt(f),
             Err(_) => write!(f, "{} ms", self.0),
         }
+    }
+}
+
+/// A text that is no instant in RFC 3339 with its offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidTimestamp;
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+    /// RFC 3339 with its offset; what is finer than a millisecond is cut off.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        Ok(Self(instant.as_millisecond()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use octocity_log::Position;
 
-use crate::row::{Field, Key, Row, Value};
+use crate::row::{Field, Key, Kind, Row, Value};
 use crate::store::{Direction, Filter, RowStore, Select, StoreError};
 
 /// A question about the rows of one table. Column names are those of the row's fields; one that does not exist
@@ -94,6 +94,12 @@ impl<R: Row> Query<R> {
     pub const fn counted(mut self) -> Self {
         self.select.count = true;
         self
+    }
+
+    /// The kinds of the values that a cursor has.
+    pub fn order_kinds(&self) -> Vec<Kind> {
+        let kind = |name| R::TABLE.column(name).map(|index| R::TABLE.columns[index].kind);
+        self.select.total_order().iter().filter_map(|(name, _)| kind(name)).collect()
     }
 
     /// Where a row stands in this query's order: stable as long as its order columns do not change.

@@ -68,8 +68,8 @@ async fn serve(transport: &Transport, parts: &Parts, parameters: Parameters, med
     let after = header_text(&parts.headers, AFTER_HEADER).map(|token| AfterHeader(token.to_owned()));
     let ready = match transport.ready(parameters, actor, after) {
         Ok(ready) => ready,
-        Err(error) if media == Media::EventStream => return sse::request_error(error),
-        Err(error) => return response::request_error(error, media),
+        Err(error) if media == Media::EventStream => return sse::request_error(*error),
+        Err(error) => return response::request_error(*error, media),
     };
     if parts.method == Method::GET && ready.operation == OperationType::Mutation {
         return not_allowed("POST", "Send mutations by POST.", media);

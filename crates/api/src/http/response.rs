@@ -41,8 +41,8 @@ pub fn graphql(mut response: GraphqlResponse, begun: bool, media: Media) -> Resp
 }
 
 /// A request error: nothing was executed.
-pub fn request_error(error: Box<ServerError>, media: Media) -> Response {
-    graphql(GraphqlResponse::from_errors(vec![*error]), false, media)
+pub fn request_error(error: ServerError, media: Media) -> Response {
+    graphql(GraphqlResponse::from_errors(vec![error]), false, media)
 }
 
 /// What is wrong with the HTTP request itself, with its status whatever the media type.

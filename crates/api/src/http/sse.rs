@@ -46,8 +46,8 @@ pub fn respond(transport: &Transport, ready: Ready, place: OwnedSemaphorePermit)
 }
 
 /// A request error, told as the stream's only message, as graphql-sse's own server does.
-pub fn request_error(error: Box<ServerError>) -> Response {
-    let body = response::body(&mut GraphqlResponse::from_errors(vec![*error]), false);
+pub fn request_error(error: ServerError) -> Response {
+    let body = response::body(&mut GraphqlResponse::from_errors(vec![error]), false);
     event_stream(async_stream::stream! {
         yield event("next", &body);
         yield event("complete", "");

@@ -154,6 +154,16 @@ pub enum Departure {
     MissedEntry,
 }
 
+impl Departure {
+    /// The visit that left, if one did.
+    pub const fn visit(&self) -> Option<VisitId> {
+        match self {
+            Self::Visit { visit } | Self::PresumedVisit { visit } => Some(*visit),
+            Self::Unidentified | Self::MissedEntry => None,
+        }
+    }
+}
+
 /// A late entry met the exit that had come before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

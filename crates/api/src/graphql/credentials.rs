@@ -1,0 +1,207 @@
+//! What a vehicle or driver shows, as clients send it and read it.
+
+use async_graphql::{Enum, ID, InputObject, Result, SimpleObject};
+use octocity_domain::parking::{Credential, MatchKey, PlateRead};
+
+use super::inputs::{at_most, each};
+use super::scalars::{MAX_TEXT, id, text, uuid_id};
+use crate::faults::{bad_input, field_error};
+use crate::plates;
+
+/// What identifies a vehicle or its driver. Exactly one field is given.
+#[derive(Clone, Debug, InputObject)]
+pub struct CredentialInput {
+    /// A plate as a camera or a person read it.
+    pub plate: Option<PlateInput>,
+    /// The number of a ticket: at most 64 characters.
+    pub ticket: Option<String>,
+    /// The number of an access card: at most 64 characters. Never a payment card's; such a number is refused.
+    pub card: Option<String>,
+    /// The token in a QR code: at most 256 characters.
+    pub qr: Option<String>,
+    /// A reservation of this facility.
+    pub reservation_id: Option<ID>,
+}
+
+/// A plate read.
+#[derive(Clone, Debug, InputObject)]
+pub struct PlateInput {
+    /// As read: at most 32 characters of any script, of which at least one is a letter or digit.
+    pub text: String,
+    /// The plate's country or state, such as DE or US-TX: at most 16 characters.
+    pub region: Option<String>,
+    /// How sure the reader is: 0 to 1000.
+    pub confidence_permille: Option<u16>,
+    /// Other readings: at most 10.
+    pub candidates: Option<Vec<String>>,
+    /// Where the image is kept: a reference of yours, at most 500 characters.
+    pub image: Option<String>,
+}
+
+/// At most so many credentials stand in one command.
+const MAX_CREDENTIALS: usize = 10;
+
+pub fn credentials(name: &str, list: Option<Vec<CredentialInput>>) -> Result<Vec<Credential>> {
+    each(at_most(name, list.unwrap_or_default(), MAX_CREDENTIALS)?, credential)
+}
+
+pub fn credential(input: CredentialInput) -> Result<Credential> {
+    let CredentialInput { plate, ticket, card, qr, reservation_id } = input;
+    match (plate, ticket, card, qr, reservation_id) {
+        (Some(plate), None, None, None, None) => plate_read(plate).map(Credential::Plate),
+        (None, Some(ticket), None, None, None) => {
+            Ok(Credential::Ticket { number: number("ticket", ticket, 64)? })
+        }
+        (None, None, Some(card), None, None) => {
+            let number = number("card", card, 64)?;
+            no_payment_card("card", &number)?;
+            Ok(Credential::Card { number })
+        }
+        (None, None, None, Some(qr), None) => Ok(Credential::Qr { token: number("qr", qr, 256)? }),
+        (None, None, None, None, Some(id)) => {
+            Ok(Credential::Reservation { reservation: uuid_id("reservationId", &id)? })
+        }
+        _ => Err(bad_input("A credential is exactly one of plate, ticket, card, qr and reservationId.")),
+    }
+}
+
+fn plate_read(input: PlateInput) -> Result<PlateRead> {
+    let candidates = at_most("candidates", input.candidates.unwrap_or_default(), 10)?;
+    if input.confidence_permille.is_some_and(|confidence| confidence > 1000) {
+        return Err(bad_input("'confidencePermille' is 0 to 1000."));
+    }
+    Ok(PlateRead {
+        match_key: plate_key(&input.text)?,
+        raw: text("plate.text", input.text, plates::MAX_CHARS)?,
+        normaliser: plates::NORMALISER,
+        region: input.region.map(|region| text("region", region, 16)).transpose()?,
+        confidence_permille: input.confidence_permille,
+        candidates: each(candidates, |candidate| text("candidates", candidate, plates::MAX_CHARS))?,
+        image: input.image.map(|image| text("image", image, MAX_TEXT)).transpose()?,
+    })
+}
+
+/// The key that a plate is looked up by.
+pub fn plate_key(raw: &str) -> Result<MatchKey> {
+    plates::match_key(raw).map(MatchKey).ok_or_else(|| {
+        bad_input(
+            "A plate has at most 32 characters, of which at least one is a letter or digit of any script.",
+        )
+    })
+}
+
+/// A number or token without the blanks round it.
+pub fn number(name: &str, given: String, max_chars: usize) -> Result<String> {
+    let given = text(name, given.trim().to_owned(), max_chars)?;
+    if given.is_empty() {
+        return Err(bad_input(format!("'{name}' is empty; leave it out or give it.")));
+    }
+    Ok(given)
+}
+
+/// Refuses what looks like a payment card's number: 13 to 19 digits with a right check digit (ISO/IEC 7812-1,
+/// annex B). Such numbers must not be stored.
+pub fn no_payment_card(name: &str, given: &str) -> Result<()> {
+    let bare: String = given.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    let digits: Option<Vec<u32>> = bare.chars().map(|c| c.to_digit(10)).collect();
+    let Some(digits) = digits.filter(|digits| (13..=19).contains(&digits.len())) else { return Ok(()) };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| if place % 2 == 0 { *digit } else { digit * 2 / 10 + digit * 2 % 10 })
+        .sum();
+    if !sum.is_multiple_of(10) {
+        return Ok(());
+    }
+    let sentence =
+        format!("'{name}' looks like a payment card's number, which is never stored; send a token of it.");
+    Err(field_error("PAYMENT_CARD_NUMBER", sentence))
+}
+
+/// The kinds of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CredentialKind {
+    /// A plate as it was read.
+    Plate,
+    /// A ticket's number.
+    Ticket,
+    /// An access card's number.
+    Card,
+    /// The token of a QR code.
+    Qr,
+    /// A reservation's id.
+    Reservation,
+}
+
+/// What identified a vehicle or its driver: personal data.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct CredentialObject {
+    /// Which kind it is.
+    pub kind: CredentialKind,
+    /// The plate as read, the number, the token or the reservation's id.
+    pub value: String,
+    /// A plate's country or state, where it was read.
+    pub region: Option<String>,
+    /// How sure the reader of a plate was: 0 to 1000.
+    pub confidence_permille: Option<u16>,
+    /// Where the image of a plate is kept.
+    pub image: Option<String>,
+}
+
+impl From<&Credential> for CredentialObject {
+    fn from(credential: &Credential) -> Self {
+        let plain = |kind, value: &str| Self {
+            kind,
+            value: value.to_owned(),
+            region: None,
+            confidence_permille: None,
+            image: None,
+        };
+        match credential {
+            Credential::Plate(read) => Self {
+                region: read.region.clone(),
+                confidence_permille: read.confidence_permille,
+                image: read.image.clone(),
+                ..plain(CredentialKind::Plate, &read.raw)
+            },
+            Credential::Ticket { number } => plain(CredentialKind::Ticket, number),
+            Credential::Card { number } => plain(CredentialKind::Card, number),
+            Credential::Qr { token } => plain(CredentialKind::Qr, token),
+            Credential::Reservation { reservation } => {
+                plain(CredentialKind::Reservation, id(reservation).as_str())
+            }
+        }
+    }
+}
+
+pub fn shown(credentials: &[Credential]) -> Vec<CredentialObject> {
+    credentials.iter().map(CredentialObject::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payment_cards_are_refused_and_access_cards_are_not() {
+        for card in ["4111111111111111", "4111 1111 1111 1111", "5500-0055-5555-5559"] {
+            assert!(no_payment_card("card", card).is_err(), "{card}");
+        }
+        for card in ["4111111111111112", "123456789012", "AB4111111111111111", ""] {
+            assert!(no_payment_card("card", card).is_ok(), "{card}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_exactly_one() {
+        let none = CredentialInput { plate: None, ticket: None, card: None, qr: None, reservation_id: None };
+        assert!(credential(none.clone()).is_err());
+        let two = CredentialInput { ticket: Some("1".into()), qr: Some("2".into()), ..none.clone() };
+        assert!(credential(two).is_err());
+        let blank = CredentialInput { ticket: Some("  ".into()), ..none.clone() };
+        assert!(credential(blank).is_err());
+        let ticket = CredentialInput { ticket: Some(" 7 ".into()), ..none };
+        assert_eq!(credential(ticket).unwrap(), Credential::Ticket { number: "7".into() });
+    }
+}

@@ -1,0 +1,243 @@
+//! What operators watch: their facilities at a glance, and how far the read models are.
+
+use std::collections::BTreeMap;
+
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use octocity_domain::{Currency, FacilityId, OperatorId, Timestamp};
+use octocity_projections::facilities::FacilityRow;
+use octocity_projections::parking::{VisitRow, queries::traffic};
+use octocity_projections::payments::queries::{Revenue, revenue};
+use octocity_projections::{Query, StoreError};
+
+use super::Api;
+use super::parking::OccupancyObject;
+use super::position::wait;
+use super::relay::MAX_PAGE;
+use super::scalars::{DateTime, Money, code_id, id};
+use crate::faults::{bad_input, internal};
+
+/// What was taken and given back today.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "Revenue")]
+pub struct RevenueObject {
+    /// What was captured.
+    captured: Money,
+    /// What was refunded.
+    refunded: Money,
+}
+
+/// One facility at a glance. Today is the facility's local day, in whole hours.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct FacilityOverview {
+    /// Who is inside and what is free.
+    occupancy: OccupancyObject,
+    /// Visits that somebody should look at.
+    to_review: u64,
+    /// Entries today.
+    entries_today: u64,
+    /// Exits today.
+    exits_today: u64,
+    /// Requests refused today.
+    refused_today: u64,
+    /// What was taken and given back today, per currency.
+    revenue_today: Vec<RevenueObject>,
+    /// When the facility's local day began.
+    today_since: DateTime,
+}
+
+/// An operator's facilities at a glance: their sums, and each of them.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct OperatorOverview {
+    /// The operator.
+    operator: ID,
+    /// Vehicles inside.
+    inside: i64,
+    /// Free places, where they are known.
+    free: Option<i64>,
+    /// Vehicles beyond the places.
+    over_capacity: i64,
+    /// Visits that somebody should look at.
+    to_review: u64,
+    /// Entries today.
+    entries_today: u64,
+    /// Exits today.
+    exits_today: u64,
+    /// Requests refused today.
+    refused_today: u64,
+    /// What was taken and given back today, per currency.
+    revenue_today: Vec<RevenueObject>,
+    /// Each facility, by name; the first 500.
+    facilities: Vec<FacilityOverview>,
+}
+
+/// How far one read model is.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ProjectionStatus {
+    /// The read model's table.
+    name: String,
+    /// Up to where its rows say what the log says.
+    position: String,
+    /// It has reached the log's head.
+    caught_up: bool,
+}
+
+/// A key of a read model that stands still, because one of its events could not be applied. The others go on.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ParkedKey {
+    /// The read model's table.
+    projection: String,
+    /// The key.
+    key: String,
+    /// The stream that has the event.
+    stream: String,
+    /// The event's place in the stream.
+    revision: u64,
+    /// The event's type.
+    event: String,
+}
+
+/// How far the system is.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Status {
+    /// The log's head: pass it as `after` to see all that is stored now.
+    position: String,
+    /// The server's time.
+    now: DateTime,
+    /// Its version.
+    version: &'static str,
+    /// How far the read models are, by name.
+    projections: Vec<ProjectionStatus>,
+    /// What stands still.
+    parked: Vec<ParkedKey>,
+}
+
+type Sums = BTreeMap<Currency, Revenue>;
+
+fn shown(sums: &Sums) -> Vec<RevenueObject> {
+    let each = sums.iter().map(|(currency, sum)| RevenueObject {
+        captured: Money::new(sum.captured_minor, *currency),
+        refunded: Money::new(sum.refunded_minor, *currency),
+    });
+    each.collect()
+}
+
+async fn facility_overview(
+    api: &Api,
+    row: &FacilityRow,
+    occupancy: OccupancyObject,
+    now: Timestamp,
+) -> Result<(FacilityOverview, Sums), StoreError> {
+    let (store, today) = (&*api.models.store, row.zone.local_day(now));
+    let passed = traffic(store, row.facility, today).await?;
+    let sums = revenue(store, row.facility, today).await?;
+    let to_review = Query::<VisitRow>::new().eq("facility", &row.facility).eq("needs_review", &true);
+    let to_review = to_review.counted().first(1).run(store).await?.total.unwrap_or(0);
+    let overview = FacilityOverview {
+        occupancy,
+        to_review,
+        entries_today: passed.values().map(|pool| pool.entries).sum(),
+        exits_today: passed.values().map(|pool| pool.exits).sum(),
+        refused_today: passed.values().map(|pool| pool.refused).sum(),
+        revenue_today: shown(&sums),
+        today_since: today.start.into(),
+    };
+    Ok((overview, sums))
+}
+
+async fn overview(api: &std::sync::Arc<Api>, operator: OperatorId) -> Result<OperatorOverview, StoreError> {
+    let query = Query::<FacilityRow>::new().eq("operator", &operator).ascending("name").first(MAX_PAGE);
+    let rows = query.run(&*api.models.store).await?.rows;
+    let ids: Vec<FacilityId> = rows.iter().map(|row| row.facility).collect();
+    let mut present: BTreeMap<FacilityId, OccupancyObject> = OccupancyObject::of_many(api, &ids)
+        .await?
+        .into_iter()
+        .map(|occupancy| (occupancy.key(), occupancy))
+        .collect();
+    let (mut facilities, mut sums, now) = (Vec::new(), Sums::new(), api.clock.now());
+    let (mut inside, mut free, mut over_capacity) = (0, None, 0);
+    for row in &rows {
+        let Some(occupancy) = present.remove(&row.facility) else { continue };
+        inside += occupancy.sum_inside();
+        over_capacity += occupancy.sum_over_capacity();
+        free = occupancy.sum_free().map_or(free, |more| Some(free.unwrap_or(0) + more));
+        let (facility, of_facility) = facility_overview(api, row, occupancy, now).await?;
+        for (currency, sum) in of_facility {
+            let total = sums.entry(currency).or_default();
+            total.captured_minor += sum.captured_minor;
+            total.refunded_minor += sum.refunded_minor;
+        }
+        facilities.push(facility);
+    }
+    let total = |of: fn(&FacilityOverview) -> u64| facilities.iter().map(of).sum();
+    Ok(OperatorOverview {
+        operator: id(operator),
+        inside,
+        free,
+        over_capacity,
+        to_review: total(|facility| facility.to_review),
+        entries_today: total(|facility| facility.entries_today),
+        exits_today: total(|facility| facility.exits_today),
+        refused_today: total(|facility| facility.refused_today),
+        revenue_today: shown(&sums),
+        facilities,
+    })
+}
+
+#[derive(Default)]
+pub struct OperatorQuery;
+
+#[Object]
+impl OperatorQuery {
+    /// An operator's facilities at a glance: who is inside, what is free, what is to review, and today's traffic and
+    /// revenue.
+    #[graphql(complexity = "200 + 20 * child_complexity")]
+    async fn operator_overview(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The operator.")] operator: ID,
+        #[graphql(desc = "Wait for this position.")] after: Option<String>,
+    ) -> Result<OperatorOverview> {
+        let operator = code_id("operator", &operator)?;
+        wait(context, after.as_deref()).await?;
+        let found = overview(Api::of(context), operator).await;
+        let found = found.map_err(|fault| internal("reading an operator's overview", &fault))?;
+        if found.facilities.is_empty() {
+            return Err(bad_input("No facility has this operator; register one first or correct the code."));
+        }
+        Ok(found)
+    }
+
+    /// How far the log and the read models are, and what stands still.
+    async fn status(&self, context: &Context<'_>) -> Result<Status> {
+        let api = Api::of(context);
+        let head = *api.log.head().borrow();
+        let mut projections: Vec<ProjectionStatus> = api
+            .models
+            .progress()
+            .borrow()
+            .iter()
+            .map(|(name, position)| ProjectionStatus {
+                name: (*name).to_owned(),
+                position: api.token(*position),
+                caught_up: *position >= head,
+            })
+            .collect();
+        projections.sort_by(|one, other| one.name.cmp(&other.name));
+        let parked = api.models.store.parked(&[]).await;
+        let parked = parked.map_err(|fault| internal("reading the parked keys", &fault))?;
+        let parked = parked.into_iter().map(|parked| ParkedKey {
+            projection: parked.view,
+            key: parked.key,
+            stream: parked.stream,
+            revision: parked.revision,
+            event: parked.event_type,
+        });
+        Ok(Status {
+            position: api.token(head),
+            now: api.clock.now().into(),
+            version: env!("CARGO_PKG_VERSION"),
+            projections,
+            parked: parked.collect(),
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! What happened at one lane, from the log: requests, refusals and passages.
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, Enum, ID, Result, SimpleObject};
+use octocity_domain::parking::{Direction, ParkingEvent};
+use octocity_domain::{Category, Event, FacilityId, LaneId};
+use octocity_log::{RecordedEvent, StreamId};
+
+use super::super::Api;
+use super::super::credentials::{CredentialObject, shown};
+use super::super::follow::BEYOND;
+use super::super::relay::Page;
+use super::super::scalars::{DateTime, id};
+use super::history::decoded;
+use super::inputs::DirectionName;
+use super::visit::Irregularity;
+use crate::faults::{bad_input, internal};
+
+/// What can happen at a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum LaneEvent {
+    /// An entry was granted.
+    EntryGranted,
+    /// An exit was granted.
+    ExitGranted,
+    /// A request was refused.
+    Refused,
+    /// A vehicle entered.
+    Entered,
+    /// A vehicle left.
+    Left,
+    /// A vehicle passed an inner lane.
+    Moved,
+}
+
+/// One thing that happened at a lane.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct LaneActivity {
+    /// Where it stands in the log.
+    pub position: String,
+    /// The facility.
+    facility_id: ID,
+    /// The lane.
+    lane: ID,
+    /// What happened.
+    event: LaneEvent,
+    /// Which way.
+    direction: Option<DirectionName>,
+    /// When it happened, as judged.
+    happened_at: DateTime,
+    /// When it was decided.
+    decided_at: DateTime,
+    /// The visit, where one is known.
+    visit_id: Option<ID>,
+    /// The opening that it granted or used.
+    grant_id: Option<ID>,
+    /// The pool.
+    pool: Option<ID>,
+    /// For a refusal: its code.
+    refusal_code: Option<String>,
+    /// What a passage broke.
+    irregularities: Vec<Irregularity>,
+    /// What was shown or seen, where the event introduced it.
+    credentials: Vec<CredentialObject>,
+}
+
+/// What the kinds have in common, before they are told apart.
+fn blank(api: &Api, recorded: &RecordedEvent, lane: LaneId, event: LaneEvent) -> LaneActivity {
+    LaneActivity {
+        position: api.token(recorded.position),
+        facility_id: id(recorded.stream.id),
+        lane: id(lane),
+        event,
+        direction: None,
+        happened_at: recorded.meta.happened_at.into(),
+        decided_at: recorded.meta.decided_at.into(),
+        visit_id: None,
+        grant_id: None,
+        pool: None,
+        refusal_code: None,
+        irregularities: Vec::new(),
+        credentials: Vec::new(),
+    }
+}
+
+/// What an event says of this lane, if it says anything.
+pub fn activity(api: &Api, recorded: &RecordedEvent, lane: LaneId) -> Option<LaneActivity> {
+    let Some(Event::Parking(event)) = decoded(recorded) else { return None };
+    let of = |at: LaneId, kind| (at == lane).then(|| blank(api, recorded, lane, kind));
+    match event {
+        ParkingEvent::EntryGranted { grant, visit, lane, pool, credentials, .. } => Some(LaneActivity {
+            direction: Some(DirectionName::Entry),
+            visit_id: Some(id(visit)),
+            grant_id: Some(id(grant)),
+            pool: Some(id(pool)),
+            credentials: shown(&credentials),
+            ..of(lane, LaneEvent::EntryGranted)?
+        }),
+        ParkingEvent::ExitGranted { grant, visit, lane, .. } => Some(LaneActivity {
+            direction: Some(DirectionName::Exit),
+            visit_id: visit.map(id),
+            grant_id: Some(id(grant)),
+            ..of(lane, LaneEvent::ExitGranted)?
+        }),
+        ParkingEvent::PassageRefused { lane, direction, pool, refusal, credentials, .. } => {
+            Some(LaneActivity {
+                direction: Some(Direction::into(direction)),
+                pool: Some(id(pool)),
+                refusal_code: Some(refusal),
+                credentials: shown(&credentials),
+                ..of(lane, LaneEvent::Refused)?
+            })
+        }
+        ParkingEvent::VehicleEntered { visit, grant, lane, pool, credentials, irregularities, .. } => {
+            Some(LaneActivity {
+                direction: Some(DirectionName::Entry),
+                visit_id: visit.map(id),
+                grant_id: grant.map(id),
+                pool: Some(id(pool)),
+                credentials: shown(&credentials),
+                irregularities: irregularities.into_iter().map(Into::into).collect(),
+                ..of(lane, LaneEvent::Entered)?
+            })
+        }
+        ParkingEvent::VehicleLeft { departure, grant, lane, pool, credentials, irregularities, .. } => {
+            Some(LaneActivity {
+                direction: Some(DirectionName::Exit),
+                visit_id: departure.visit().map(id),
+                grant_id: grant.map(id),
+                pool: Some(id(pool)),
+                credentials: shown(&credentials),
+                irregularities: irregularities.into_iter().map(Into::into).collect(),
+                ..of(lane, LaneEvent::Left)?
+            })
+        }
+        ParkingEvent::VehicleMoved { visit, lane, .. } => {
+            Some(LaneActivity { visit_id: visit.map(id), ..of(lane, LaneEvent::Moved)? })
+        }
+        _ => None,
+    }
+}
+
+/// How many events of the facility are looked through for one page of one lane.
+const LOOK_THROUGH: usize = 20_000;
+const STEP: usize = 500;
+
+/// What happened at a lane, the newest first. A cursor is a revision of the facility's stream.
+pub async fn page(
+    context: &Context<'_>,
+    facility: FacilityId,
+    lane: LaneId,
+    page: Page,
+) -> Result<Connection<String, LaneActivity>> {
+    let api = Api::of(context);
+    let (size, _) = page.size()?;
+    let stream = StreamId::new(Category::Parking, facility.uuid());
+    let mut connection = Connection::new(page.after.is_some(), true);
+    let (mut before, mut looked) = (start(page.after.as_deref())?, 0);
+    'full: loop {
+        let events = api.log.read_stream_back(stream, before, STEP).await;
+        let events = events.map_err(|fault| internal("reading a lane's activity", &fault))?;
+        for event in &events {
+            if connection.edges.len() == size {
+                break 'full;
+            }
+            if let Some(activity) = activity(api, event, lane) {
+                connection.edges.push(Edge::new(event.revision.to_string(), activity));
+            }
+        }
+        looked += events.len();
+        before = events.last().map_or(0, |event| event.revision);
+        if before == 0 || (looked >= LOOK_THROUGH && connection.edges.is_empty()) {
+            connection.has_next_page = false;
+            break;
+        }
+        if looked >= LOOK_THROUGH {
+            break;
+        }
+    }
+    Ok(connection)
+}
+
+fn start(cursor: Option<&str>) -> Result<u64> {
+    let Some(cursor) = cursor else { return Ok(BEYOND) };
+    let revision = cursor.parse().ok().filter(|revision| *revision <= BEYOND);
+    revision.ok_or_else(|| bad_input("This is no cursor of this list; take one from its edges."))
+}

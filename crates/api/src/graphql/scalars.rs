@@ -1,0 +1,183 @@
+//! Times, ids and money as clients write them.
+
+use std::str::FromStr;
+
+use async_graphql::{
+    ID, InputObject, InputValueError, InputValueResult, Result, Scalar, ScalarType, SimpleObject, Value,
+};
+use octocity_domain::{Code, Currency, Timestamp};
+use uuid::Uuid;
+
+use crate::faults::bad_input;
+
+/// An instant in RFC 3339 with its offset, such as `2026-03-29T01:30:00Z`, to the millisecond, of the years 1970 to
+/// 2199.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DateTime(pub Timestamp);
+
+/// 2200-01-01T00:00:00Z.
+const END: Timestamp = Timestamp::from_seconds(7_258_118_400);
+
+/// An instant in RFC 3339 with its offset, such as `2026-03-29T01:30:00Z`, to the millisecond, of the years 1970 to
+/// 2199.
+#[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        let invalid =
+            "not an RFC 3339 time of the years 1970 to 2199 with its offset, such as 2026-03-29T01:30:00Z";
+        let at = Timestamp::from_str(text).map_err(|_| InputValueError::custom(invalid))?;
+        let known = (Timestamp::from_millis(0)..END).contains(&at);
+        known.then_some(Self(at)).ok_or_else(|| InputValueError::custom(invalid))
+    }
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl From<Timestamp> for DateTime {
+    fn from(at: Timestamp) -> Self {
+        Self(at)
+    }
+}
+
+/// A UUID of RFC 9562 as text, such as `0198c5b2-7c1e-7d3a-9a4b-2f1f0a6f4f11`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UuidText(pub Uuid);
+
+/// A UUID of RFC 9562 as text, such as `0198c5b2-7c1e-7d3a-9a4b-2f1f0a6f4f11`.
+#[Scalar(name = "UUID", specified_by_url = "https://www.rfc-editor.org/rfc/rfc9562")]
+impl ScalarType for UuidText {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        Uuid::parse_str(text).map(Self).map_err(|_| InputValueError::custom("not a UUID"))
+    }
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// An amount of one currency.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct Money {
+    /// In the currency's minor units (cents, pence, yen).
+    pub amount_minor: i64,
+    /// ISO 4217, such as EUR.
+    pub currency: CurrencyCode,
+}
+
+impl Money {
+    pub const fn new(amount_minor: i64, currency: Currency) -> Self {
+        Self { amount_minor, currency: CurrencyCode(currency) }
+    }
+}
+
+impl From<octocity_domain::Money> for Money {
+    fn from(money: octocity_domain::Money) -> Self {
+        Self::new(money.amount_minor, money.currency)
+    }
+}
+
+/// An amount of one currency.
+#[derive(Clone, Copy, Debug, InputObject)]
+pub struct MoneyInput {
+    /// In the currency's minor units (cents, pence, yen).
+    pub amount_minor: i64,
+    /// ISO 4217, such as EUR.
+    pub currency: CurrencyCode,
+}
+
+impl From<MoneyInput> for octocity_domain::Money {
+    fn from(money: MoneyInput) -> Self {
+        Self::new(money.amount_minor, money.currency.0)
+    }
+}
+
+/// An active ISO 4217 code in capitals, such as EUR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurrencyCode(pub Currency);
+
+/// An active ISO 4217 code in capitals, such as EUR.
+#[Scalar(name = "Currency")]
+impl ScalarType for CurrencyCode {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        Currency::try_new(text)
+            .map(Self)
+            .ok_or_else(|| InputValueError::custom("not an active ISO 4217 code in capitals, such as EUR"))
+    }
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+pub fn id(id: impl ToString) -> ID {
+    ID(id.to_string())
+}
+
+/// An id that is a UUID. `name`: the argument's.
+pub fn uuid_id<T: From<UuidText>>(name: &str, id: &ID) -> Result<T> {
+    Uuid::parse_str(&id.0)
+        .map(|uuid| T::from(UuidText(uuid)))
+        .map_err(|_| bad_input(format!("'{name}' is no UUID; give an id exactly as this API gave it.")))
+}
+
+/// A code that an operator chose. `name`: the argument's.
+pub fn code_id<T: From<CodeText>>(name: &str, id: &ID) -> Result<T> {
+    Code::try_new(&id.0).map(|code| T::from(CodeText(code))).map_err(|_| {
+        bad_input(format!("'{name}' is no code: it has 1 to 32 of a-z, A-Z, 0-9, '-', '_' and '.'."))
+    })
+}
+
+pub struct CodeText(Code);
+
+macro_rules! from_wire {
+    ($wire:ident: $($id:ident),+) => {$(
+        impl From<$wire> for octocity_domain::$id {
+            fn from(wire: $wire) -> Self {
+                Self(wire.0)
+            }
+        }
+    )+};
+}
+from_wire!(UuidText: FacilityId, VisitId, GrantId, ReservationId, PaymentId, CommandId);
+from_wire!(CodeText: OperatorId, AreaId, LevelId, PoolId, SpotId, SpotKind, LaneId);
+
+/// A text of at most so many characters, none of them a control character.
+pub fn text(name: &str, text: String, max_chars: usize) -> Result<String> {
+    if text.chars().count() > max_chars || text.chars().any(char::is_control) {
+        let sentence =
+            format!("'{name}' has at most {max_chars} characters, none of them a control character.");
+        return Err(bad_input(sentence));
+    }
+    Ok(text)
+}
+
+/// The most characters of a reason or another free text.
+pub const MAX_TEXT: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_an_offset_and_a_sane_year() {
+        let parse = |text: &str| DateTime::parse(Value::String(text.to_owned())).ok();
+        assert_eq!(
+            parse("2026-03-29T01:30:00.5+02:00").unwrap().to_value(),
+            Value::from("2026-03-28T23:30:00.5Z")
+        );
+        for bad in
+            ["", "2026-03-29", "2026-03-29T01:30:00", "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "now"]
+        {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn texts_are_bounded() {
+        assert!(text("reason", "x".repeat(500), MAX_TEXT).is_ok());
+        assert!(text("reason", "x".repeat(501), MAX_TEXT).is_err());
+        assert!(text("reason", "a\nb".to_owned(), MAX_TEXT).is_err());
+    }
+}

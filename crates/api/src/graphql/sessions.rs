@@ -26,7 +26,9 @@ pub enum QuoteRuleName {
     Increments,
     /// The cap of a period took away what was above it.
     Cap,
-    /// A payment or an attendant's rebate.
+    /// An attendant's rebate or surcharge.
+    Adjustment,
+    /// A payment.
     Credit,
 }
 
@@ -90,6 +92,8 @@ impl From<Quote> for QuoteObject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "RowStatus")]
 pub enum SessionStatus {
+    /// A payment credited it before it was opened.
+    Unopened,
     /// The stay goes on; what it costs so far is its quote.
     Open,
     /// The stay ended; what is still owed is a debt.
@@ -123,8 +127,8 @@ pub struct SessionObject {
     id: ID,
     /// The facility's id.
     facility_id: ID,
-    /// The pool that is charged.
-    pool: ID,
+    /// The pool that is charged; null until it is opened.
+    pool: Option<ID>,
     /// Whether the stay goes on.
     status: SessionStatus,
     /// From when the stay is charged.
@@ -153,7 +157,7 @@ impl From<SessionRow> for SessionObject {
             facility: row.facility,
             id: id(row.visit),
             facility_id: id(row.facility),
-            pool: id(row.pool),
+            pool: row.pool.map(id),
             status: row.status.into(),
             entered_at: row.entered_at.into(),
             ended_at: row.ended_at.map(DateTime),
@@ -170,16 +174,16 @@ impl From<SessionRow> for SessionObject {
 
 #[ComplexObject]
 impl SessionObject {
-    /// The tariff that was in force at the entry.
-    async fn tariff(&self) -> TariffObject {
-        TariffObject::from(&self.row.tariff.0)
+    /// The tariff that was in force at the entry; null until it is opened.
+    async fn tariff(&self) -> Option<TariffObject> {
+        self.row.tariff.as_ref().map(|tariff| TariffObject::from(&tariff.0))
     }
 
     /// What payments gave.
     async fn credits(&self) -> Vec<SessionCredit> {
         let credits = self.row.credits.iter().map(|credit| SessionCredit {
             payment_id: id(credit.payment),
-            amount: Money::new(credit.amount_minor, self.row.currency),
+            amount: Money::new(credit.amount_minor, credit.currency),
             priced_at: credit.priced_at.into(),
             leave_by: credit.leave_by.map(DateTime),
         });

@@ -37,7 +37,7 @@ pub struct HistoryEntry {
     stream: String,
     /// Its place in the stream: 0 is the first.
     revision: u64,
-    /// What it says, as stored: ids, times as milliseconds since 1970 (UTC), amounts in minor units.
+    /// What it says, as stored, without means of payment: ids, times as milliseconds since 1970 (UTC), amounts in minor units.
     data: Json<serde_json::Value>,
 }
 
@@ -54,9 +54,18 @@ impl HistoryEntry {
             correlation_id: id(event.meta.correlation_id),
             stream: event.stream.to_string(),
             revision: event.revision,
-            data: Json(serde_json::from_slice(&event.data).unwrap_or_default()),
+            data: Json(shown(&event.data)),
         }
     }
+}
+
+/// The event's fields without the means of payment, which belongs in no answer.
+fn shown(data: &[u8]) -> serde_json::Value {
+    let mut fields: serde_json::Value = serde_json::from_slice(data).unwrap_or_default();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("token");
+    }
+    fields
 }
 
 /// The most events of one stream that a history shows.

@@ -24,7 +24,7 @@ use octocity_domain::{CommandId, FacilityId};
 
 pub use attendant::AttendantMutation;
 pub use gates::GatesMutation;
-pub use history::{HistoryEntry, history};
+pub use history::{HistoryEntry, decoded, history};
 pub use occupancy::{OccupancyObject, PastPools};
 pub use query::ParkingQuery;
 pub use subscription::{EventsSubscription, ParkingSubscription};

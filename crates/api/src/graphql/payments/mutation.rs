@@ -2,14 +2,14 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use octocity_domain::PaymentId;
-use octocity_domain::payments::{Allocation, Payable, PaymentCommand};
+use octocity_domain::payments::{Allocation, Payable, PaymentCommand, Token};
 
 use super::super::Api;
-use super::super::credentials::no_payment_card;
 use super::super::inputs::{at_most, each};
 use super::super::scalars::{DateTime, MAX_TEXT, MoneyInput, UuidText, id, text, uuid_id};
 use super::super::submit::{Done, command_id, payload, submission};
 use super::outcome::{PaymentOutcome, settled};
+use super::query::StatusName;
 use crate::faults::{bad_input, command_error};
 
 /// What a payment pays for. Exactly one of `visitId` and `reservationId` is given.
@@ -91,6 +91,8 @@ payload! {
         payment_id: Option<ID>,
         /// What the gateway made of it; null when it was refused.
         outcome: Option<PaymentOutcome>,
+        /// Where the payment is in its life by now; null when it was refused.
+        status: Option<StatusName>,
         /// Why the gateway declined it.
         decline_reason: Option<String>,
     }
@@ -108,13 +110,21 @@ async fn payment_command(
     let replied_at = reply.position;
     let Done { position, repeated, refusal, .. } = Done::of(context, Ok(reply))?;
     if refusal.is_some() {
-        let (payment_id, outcome, decline_reason) = (None, None, None);
-        return Ok(PaymentPayload { payment_id, outcome, decline_reason, position, repeated, refusal });
+        return Ok(PaymentPayload {
+            payment_id: None,
+            outcome: None,
+            status: None,
+            decline_reason: None,
+            position,
+            repeated,
+            refusal,
+        });
     }
     let settled = settled(context, payment, replied_at).await?;
     Ok(PaymentPayload {
         payment_id: Some(id(payment)),
         outcome: Some(settled.outcome),
+        status: settled.status,
         decline_reason: settled.decline_reason,
         position: api.token(settled.position),
         repeated,
@@ -134,13 +144,11 @@ impl PaymentsMutation {
         input: AuthorizePaymentInput,
     ) -> Result<PaymentPayload> {
         let payment = command_id(input.command_id)?.payment();
-        let token = text("token", input.token, 200)?;
-        no_payment_card("token", &token)?;
         let command = PaymentCommand::AuthorizePayment {
             facility: uuid_id("facilityId", &input.facility_id)?,
             amount: input.amount.into(),
             allocations: each(at_most("allocations", input.allocations, 50)?, allocation)?,
-            token,
+            token: Token::new(input.token),
             priced_at: input.priced_at.map(|at| at.0),
         };
         payment_command(context, input.command_id, payment, command).await

@@ -3,10 +3,12 @@
 use async_graphql::{Context, Enum, Result};
 use octocity_domain::payments::PaymentEvent;
 use octocity_domain::{Category, Event, PaymentId};
-use octocity_log::{Position, StreamId, decode};
+use octocity_log::{Position, StreamId};
 
 use super::super::Api;
-use crate::faults::internal;
+use super::super::parking::decoded;
+use super::query::StatusName;
+use crate::faults::{command_error, internal};
 
 /// What came of a payment's command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -22,8 +24,9 @@ pub enum PaymentOutcome {
 /// What the gateway made of the newest call.
 pub struct Settled {
     pub outcome: PaymentOutcome,
+    pub status: Option<StatusName>,
     pub decline_reason: Option<String>,
-    /// Of the event that says so.
+    /// Behind all that came of it, its credits too.
     pub position: Position,
 }
 
@@ -33,22 +36,18 @@ const MOST: usize = 1_000;
 /// Waits, as long as the limits say, for the gateway's answer to a payment's newest call.
 pub async fn settled(context: &Context<'_>, payment: PaymentId, replied_at: Position) -> Result<Settled> {
     let api = Api::of(context);
-    // A payment that is not settled in time is pending, which the stream says too; a fault of the log shows below.
-    let _ = api.handler.settled(payment, api.limits.settle_seconds).await;
+    let state = api.handler.settled(payment, api.limits.settle_seconds).await;
+    let status = state.map_err(|error| command_error(&error))?.status().map(Into::into);
     let stream = StreamId::new(Category::Payment, payment.uuid());
     let events = api.log.read_stream(stream, 0, MOST).await;
     let events = events.map_err(|fault| internal("reading a payment's stream", &fault))?;
-    let mut settled =
-        Settled { outcome: PaymentOutcome::Pending, decline_reason: None, position: replied_at };
-    for event in &events {
-        let decoded = decode(event.stream.category, &event.event_type, event.version, &event.data);
-        if let Ok(Event::Payment(said)) = decoded
-            && let Some((outcome, decline_reason)) = outcome(&said)
-        {
-            settled = Settled { outcome, decline_reason, position: replied_at.max(event.position) };
-        }
-    }
-    Ok(settled)
+    let said = events.iter().rev().find_map(|event| match decoded(event) {
+        Some(Event::Payment(said)) => outcome(&said),
+        _ => None,
+    });
+    let (outcome, decline_reason) = said.unwrap_or((PaymentOutcome::Pending, None));
+    let position = replied_at.max(*api.log.head().borrow());
+    Ok(Settled { outcome, status, decline_reason, position })
 }
 
 /// What an event makes of the newest call; None where it says nothing of it.

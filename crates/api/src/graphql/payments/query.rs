@@ -2,10 +2,10 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, Result, SimpleObject};
-use octocity_domain::payments::{Allocation, Payable};
+use octocity_domain::payments::{Allocation, Payable, PaymentStatus};
 use octocity_domain::{FacilityId, PaymentId};
 use octocity_projections::Query;
-use octocity_projections::payments::{PaymentRow, PaymentStatus};
+use octocity_projections::payments::PaymentRow;
 
 use super::super::Api;
 use super::super::loaders::{Of, load};
@@ -22,10 +22,14 @@ use crate::faults::internal;
 pub enum StatusName {
     /// Nothing is authorised yet: see `lastDecline` and `pending`.
     Requested,
+    /// The gateway declined to reserve it.
+    Declined,
     /// Reserved, not taken.
     Authorized,
-    /// Taken; some of it may be given back.
+    /// Taken.
     Captured,
+    /// Taken, and some of it was given back.
+    PartlyRefunded,
     /// All of it was given back.
     Refunded,
     /// Let go.

@@ -120,12 +120,12 @@ impl Handler {
         let look = move |session: &SessionState| match session.is_opened() {
             true => Ok(Money::of(session, now)),
             // What was paid already counts as soon as it opens.
-            false => Err(session.clone()),
+            false => Err(Box::new(session.clone())),
         };
         let (read, revision) = self.sessions.read(visit.uuid(), look).await?;
         let mut session = match read {
             Ok(money) => return Ok((money, revision)),
-            Err(unopened) => unopened,
+            Err(unopened) => *unopened,
         };
         let (Some((pool, entry)), Some(plan)) = (entry, self.plan(facility).await?) else {
             return Ok((Money::default(), revision));

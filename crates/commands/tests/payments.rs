@@ -266,3 +266,35 @@ async fn a_crash_between_the_capture_and_its_credits_is_healed() {
     assert_eq!(till.world.count("PaymentCaptured").await, 1);
     assert_eq!(till.world.count("CreditApplied").await, 1);
 }
+
+#[tokio::test]
+async fn a_gate_that_cannot_read_what_is_owed_lets_out_by_policy_and_the_debt_stays() {
+    use octocity_domain::parking::{Cover, ParkingEvent};
+    let mut till = Till::new([]).await;
+    till.run().await;
+    till.restart();
+    // In memory are the plan and the gates; the session must be read.
+    till.world.handler.plan(till.world.facility).await.unwrap();
+    till.world.handler.look_at_parking(till.world.facility, |_| ()).await.unwrap();
+    till.world.log.fail_reads(1);
+    let events = accepted(till.world.park(till.world.submit(exit("gate", "B-1"))).await);
+    assert!(matches!(&events[0], ParkingEvent::ExitGranted { cover: Cover::MoneySideDown, .. }));
+    till.run().await;
+    assert_eq!(till.owed().await, 400);
+}
+
+#[tokio::test]
+async fn a_credit_counts_before_its_session_is_opened() {
+    use octocity_domain::sessions::SessionCommand;
+    let till = Till::new([]).await;
+    let credit = SessionCommand::ApplyCredit {
+        payment: till.payment,
+        amount: euro(400),
+        priced_at: till.world.clock_now(),
+    };
+    let submission = till.world.submit(credit);
+    accepted(till.world.handler.session(till.visit, till.world.facility, submission).await);
+    assert_eq!(till.world.count("SessionOpened").await, 0);
+    assert_eq!(till.owed().await, 0);
+    accepted(till.world.park(till.world.submit(exit("gate", "B-1"))).await);
+}

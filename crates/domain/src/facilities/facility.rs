@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Layout, LayoutFault, Plan, Policies};
-use crate::decider::{Context, Decider, Decision, Moment};
+use crate::decider::{Context, Decider, Decision, Moment, Refusal, refusal_codes};
 use crate::event::Category;
 use crate::ids::{FacilityId, OperatorId};
 use crate::money::Currency;
@@ -92,18 +92,20 @@ pub enum FacilityRefusal {
     PolicyInvalid { sentence: String },
 }
 
-impl crate::decider::Refusal for FacilityRefusal {
+refusal_codes!(FacilityRefusal {
+    FacilityUnknown => "FACILITY_UNKNOWN",
+    FacilityExists => "FACILITY_EXISTS",
+    NameInvalid => "NAME_INVALID",
+    LayoutInvalid => "LAYOUT_INVALID",
+    TariffInvalid => "TARIFF_INVALID",
+    TariffCurrencyWrong => "CURRENCY_WRONG",
+    TariffFromPast => "TARIFF_FROM_PAST",
+    PolicyInvalid => "POLICY_INVALID",
+});
+
+impl Refusal for FacilityRefusal {
     fn code(&self) -> &'static str {
-        match self {
-            Self::FacilityUnknown => "FACILITY_UNKNOWN",
-            Self::FacilityExists => "FACILITY_EXISTS",
-            Self::NameInvalid => "NAME_INVALID",
-            Self::LayoutInvalid { .. } => "LAYOUT_INVALID",
-            Self::TariffInvalid { .. } => "TARIFF_INVALID",
-            Self::TariffCurrencyWrong { .. } => "CURRENCY_WRONG",
-            Self::TariffFromPast => "TARIFF_FROM_PAST",
-            Self::PolicyInvalid { .. } => "POLICY_INVALID",
-        }
+        self.stable_code()
     }
     fn message(&self) -> String {
         match self {

@@ -6,7 +6,7 @@ use super::credentials::Credential;
 use super::event::{
     AdmissionMode, CredentialChange, DeviceClock, Direction, EstimateBasis, HoldRelease, ModeScope,
 };
-use crate::decider::Refusal;
+use crate::decider::{Refusal, refusal_codes};
 use crate::ids::{GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
 use crate::money::Money;
 use crate::tariffs::Quote;
@@ -189,38 +189,40 @@ pub enum ParkingRefusal {
     },
 }
 
+refusal_codes!(ParkingRefusal {
+    FacilityUnknown => "FACILITY_UNKNOWN",
+    LaneUnknown => "LANE_UNKNOWN",
+    PoolUnknown => "POOL_UNKNOWN",
+    SpotUnknown => "SPOT_UNKNOWN",
+    VisitUnknown => "VISIT_UNKNOWN",
+    FacilityShut => "FACILITY_SHUT",
+    LaneShut => "LANE_SHUT",
+    LaneDirectionWrong => "LANE_DIRECTION_WRONG",
+    PoolFull => "POOL_FULL",
+    AlreadyInside => "ALREADY_INSIDE",
+    CredentialsMissing => "CREDENTIALS_MISSING",
+    CredentialUnknown => "CREDENTIAL_UNKNOWN",
+    CredentialInvalid => "CREDENTIAL_INVALID",
+    PaymentRequired => "PAYMENT_REQUIRED",
+    MoneySideDown => "MONEY_SIDE_DOWN",
+    ReservationUnknown => "RESERVATION_UNKNOWN",
+    ReservationUsed => "RESERVATION_USED",
+    ReservationCancelled => "RESERVATION_CANCELLED",
+    ReservationOver => "RESERVATION_OVER",
+    ReservationTooEarly => "RESERVATION_TOO_EARLY",
+    TimeInFuture => "TIME_IN_FUTURE",
+    TimeTooOld => "TIME_TOO_OLD",
+    ReasonMissing => "REASON_MISSING",
+    TextTooLong => "TEXT_TOO_LONG",
+    CountTooLarge => "COUNT_TOO_LARGE",
+    NotInReview => "NOT_IN_REVIEW",
+    ExitNotFound => "EXIT_NOT_FOUND",
+    CredentialTaken => "CREDENTIAL_TAKEN",
+});
+
 impl Refusal for ParkingRefusal {
     fn code(&self) -> &'static str {
-        match self {
-            Self::FacilityUnknown => "FACILITY_UNKNOWN",
-            Self::LaneUnknown { .. } => "LANE_UNKNOWN",
-            Self::PoolUnknown { .. } => "POOL_UNKNOWN",
-            Self::SpotUnknown { .. } => "SPOT_UNKNOWN",
-            Self::VisitUnknown => "VISIT_UNKNOWN",
-            Self::FacilityShut => "FACILITY_SHUT",
-            Self::LaneShut { .. } => "LANE_SHUT",
-            Self::LaneDirectionWrong { .. } => "LANE_DIRECTION_WRONG",
-            Self::PoolFull { .. } => "POOL_FULL",
-            Self::AlreadyInside { .. } => "ALREADY_INSIDE",
-            Self::CredentialsMissing => "CREDENTIALS_MISSING",
-            Self::CredentialUnknown => "CREDENTIAL_UNKNOWN",
-            Self::CredentialInvalid { .. } => "CREDENTIAL_INVALID",
-            Self::PaymentRequired { .. } => "PAYMENT_REQUIRED",
-            Self::MoneySideDown => "MONEY_SIDE_DOWN",
-            Self::ReservationUnknown { .. } => "RESERVATION_UNKNOWN",
-            Self::ReservationUsed { .. } => "RESERVATION_USED",
-            Self::ReservationCancelled { .. } => "RESERVATION_CANCELLED",
-            Self::ReservationOver { .. } => "RESERVATION_OVER",
-            Self::ReservationTooEarly { .. } => "RESERVATION_TOO_EARLY",
-            Self::TimeInFuture => "TIME_IN_FUTURE",
-            Self::TimeTooOld => "TIME_TOO_OLD",
-            Self::ReasonMissing => "REASON_MISSING",
-            Self::TextTooLong => "TEXT_TOO_LONG",
-            Self::CountTooLarge => "COUNT_TOO_LARGE",
-            Self::NotInReview => "NOT_IN_REVIEW",
-            Self::ExitNotFound => "EXIT_NOT_FOUND",
-            Self::CredentialTaken { .. } => "CREDENTIAL_TAKEN",
-        }
+        self.stable_code()
     }
 
     fn message(&self) -> String {

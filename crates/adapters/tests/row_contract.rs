@@ -62,3 +62,14 @@ async fn rows_of_another_log_are_folded_anew() {
     let wanted = short.read(Arc::new(MemoryRows::new()), 4_096).await;
     assert_eq!(hashes(&models).await, hashes(&wanted).await);
 }
+
+#[tokio::test]
+async fn a_damaged_file_is_made_anew() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("readmodels.db");
+    std::fs::write(&file, vec![7; 8_192]).unwrap();
+    let history = play(&mut [Garage::new(1)], &moves()[..50]).await;
+    let models = history.read(Arc::new(SqliteRows::open(&file).unwrap()), 4_096).await;
+    let wanted = history.read(Arc::new(MemoryRows::new()), 4_096).await;
+    assert_eq!(hashes(&models).await, hashes(&wanted).await);
+}

@@ -10,8 +10,9 @@ use octocity_log::Position;
 use tokio::sync::watch;
 
 use crate::live::Live;
-use crate::row::Table;
+use crate::row::{Row, Table};
 use crate::store::{Parked, RowStore, StoreError};
+use crate::view::key_text;
 
 /// Up to where each view's rows are, by the name of its table.
 pub type Progress = HashMap<&'static str, Position>;
@@ -64,6 +65,16 @@ impl ReadModels {
 
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+
+    /// Why this row stands still, if it does: what a query says instead of passing old news off as new. A stream
+    /// that cannot be read stands still with all its rows; see [`Self::parked`].
+    pub async fn standing_still<R: Row>(&self, key: &R::Key) -> Result<Option<Parked>, StoreError> {
+        if self.stats.parked.load(Ordering::Relaxed) == 0 {
+            return Ok(None);
+        }
+        let key = key_text(key);
+        Ok(self.parked(R::TABLE).await?.into_iter().find(|parked| parked.key == key))
     }
 
     /// The keys of a table that stand still; see [`Parked::key`].

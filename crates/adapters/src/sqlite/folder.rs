@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use thiserror::Error;
 
-use super::{Form, OpenError, log, open_to_read, snapshots};
+use super::{Form, OpenError, log, open_to_read, rows, snapshots};
 
 /// The layout that this version writes.
 const FOLDER_FORM: u32 = 1;
@@ -161,7 +161,7 @@ pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
         (LOG_FILE, Some(&log::FORM)),
         (SNAPSHOTS_FILE, Some(&snapshots::FORM)),
         (PROCESSES_FILE, None),
-        (READ_MODELS_FILE, None),
+        (READ_MODELS_FILE, Some(&rows::FORM)),
     ];
     let files = known.map(|(name, form)| inspect_file(dir, name, form, thorough)).into();
     let problem = match dir.exists() && !dir.is_dir() {

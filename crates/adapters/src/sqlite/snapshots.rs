@@ -61,7 +61,8 @@ impl SqliteSnapshots {
     }
 }
 
-fn remove(path: &Path) -> Result<(), OpenError> {
+/// Takes a file that may be made anew away, with what SQLite keeps beside it.
+pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

@@ -20,10 +20,11 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::file::{Form, OpenError, open_to_read, open_to_write};
+use super::snapshots::remove;
 
-const FORM: Form = Form {
+pub const FORM: Form = Form {
     name: "read models",
-    application_id: i32::from_be_bytes(*b"8rea"),
+    application_id: i32::from_be_bytes(*b"OcRm"),
     version: 1,
     schema: "CREATE TABLE read_models (name TEXT PRIMARY KEY, definition TEXT NOT NULL) STRICT;
         CREATE TABLE checkpoints (view TEXT PRIMARY KEY, log BLOB NOT NULL, epoch INTEGER NOT NULL,
@@ -35,6 +36,8 @@ const FORM: Form = Form {
 /// How many may read at once; more wait. Two cores gain nothing from many.
 const READERS: usize = 4;
 const STATEMENTS_CACHED: usize = 128;
+/// Negative: in KiB.
+const WRITER_CACHE_KIBIBYTES: i64 = -16_384;
 /// Pages of 4 KiB in the write-ahead log before they are copied into the file: fewer, longer pauses.
 const CHECKPOINT_PAGES: i64 = 4_000;
 
@@ -51,10 +54,18 @@ struct Shared {
 }
 
 impl SqliteRows {
-    /// Opens the file, and makes it where there is none.
+    /// Opens the file, and makes it where there is none. A damaged one is made anew: the log has all it said.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let wrap = |error: rusqlite::Error| OpenError::of(path, &error);
-        let writer = open_to_write(path, &FORM)?;
+        let writer = match open_to_write(path, &FORM) {
+            Err(error @ OpenError::Damaged { .. }) => {
+                tracing::warn!(%error, "the read models are made anew");
+                remove(path)?;
+                open_to_write(path, &FORM)?
+            }
+            opened => opened?,
+        };
+        writer.pragma_update(None, "cache_size", WRITER_CACHE_KIBIBYTES).map_err(wrap)?;
         writer.pragma_update(None, "synchronous", "NORMAL").map_err(wrap)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(wrap)?;
         writer.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);

@@ -49,6 +49,8 @@ pub enum ExecutorError {
 /// How far the processes are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// False until the log and the outbox were looked at for the first time.
+    pub started: bool,
     /// All events up to here have been reacted to.
     pub position: Position,
     /// How many effects were due when it was last looked, and are not done yet.
@@ -60,7 +62,7 @@ pub struct Progress {
 impl Progress {
     /// Whether everything was reacted to, and nothing is due.
     pub fn is_idle(&self) -> bool {
-        self.position >= self.head && self.due == 0
+        self.started && self.position >= self.head && self.due == 0
     }
 }
 
@@ -188,7 +190,7 @@ impl Executor {
         let (due_count, started) = (due.len(), self.begin(running, due).await);
         let position = self.position().await;
         let head = *self.log.head().borrow();
-        self.progress.send_replace(Progress { position, due: due_count, head });
+        self.progress.send_replace(Progress { started: true, position, due: due_count, head });
         Ok(read > 0 || started > 0)
     }
 

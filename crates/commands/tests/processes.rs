@@ -184,6 +184,7 @@ async fn the_executor_runs_by_itself_and_stops_when_told() {
     executor.start().await.unwrap();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut progress = executor.progress();
+    assert!(!progress.borrow().is_idle(), "nobody has looked yet");
     let running = tokio::spawn(executor.clone().run(stopped));
     world.enter("B-1").await;
     let head = *octocity_log::EventLog::head(&world.log).borrow();

@@ -7,7 +7,7 @@
 use super::book::ReservationsEvent;
 use crate::event::Event;
 use crate::ids::ReservationId;
-use crate::parking::{Basis, HoldRelease, ParkingEvent};
+use crate::parking::HoldRelease;
 use crate::process::{About, Effect, Process, Reaction};
 
 pub const HOLDS: Process = Process {
@@ -57,10 +57,14 @@ fn keep(event: &Event, about: &About<'_>) -> Vec<Reaction> {
             let release = release(*reservation, HoldRelease::Cancelled);
             vec![about.now(PROMISES.name, reservation.uuid(), release)]
         }
-        // The hold itself was released by the entry; the book learns of the check-in here.
-        Event::Parking(ParkingEvent::EntryGranted { basis: Basis::Reservation { reservation }, .. }) => {
-            let check_in = Effect::CheckInReservation { reservation: *reservation };
-            vec![about.now(PROMISES.name, reservation.uuid(), check_in)]
+        // The hold itself was released by the entry; the book learns here that the right to enter is used, also by
+        // a driver who came early and was admitted as a walk-in.
+        Event::Parking(entry) => {
+            let check_in = |reservation| {
+                let effect = Effect::CheckInReservation { reservation };
+                about.now(PROMISES.name, reservation.uuid(), effect)
+            };
+            entry.used_reservation().map(check_in).into_iter().collect()
         }
         _ => Vec::new(),
     }

@@ -195,3 +195,23 @@ async fn the_engine_goes_on_after_a_fault() {
     assert!(models.wait_for(&[OccupancyRow::TABLE, OccupancyHourRow::TABLE], last, SOON).await);
     assert_eq!(inside(&models, 1).await, 20);
 }
+
+/// More rows than stay in memory: what was put aside is read back, and goes on where it was.
+#[tokio::test]
+async fn rows_beyond_the_cache_are_read_back() {
+    const VISITS: u128 = 9_000;
+    let mut history = History::default();
+    history.register(facility(1)).await;
+    for number in 0..VISITS {
+        history.parking(facility(1), &entered(Some(visit(number))), at(number as i64)).await;
+    }
+    for number in (0..VISITS).step_by(1_000) {
+        history.parking(facility(1), &left(visit(number)), at(20_000)).await;
+    }
+    let models = history.read(Arc::new(MemoryRows::new()), 500).await;
+    assert!(models.store.parked(&[]).await.unwrap().is_empty());
+    assert_eq!(inside(&models, 1).await, VISITS as i64 - 9);
+    let (row, _) = find::<VisitRow>(&*models.store, &(facility(1), visit(1_000))).await.unwrap();
+    let row = row.unwrap();
+    assert_eq!((row.entered_at, row.ended_at, row.revisions.len()), (Some(at(1_000)), Some(at(20_000)), 2));
+}

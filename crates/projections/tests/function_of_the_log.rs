@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use octocity_domain::parking::{Departure, ParkingEvent, Reconciliation};
+use octocity_domain::parking::{Departure, DeviceClock, ParkingEvent, Reconciliation};
 use octocity_domain::{Event, FacilityId, PoolId, Timestamp};
 use octocity_log::{EventLog, Position, decode};
 use octocity_projections::parking::{OccupancyHourRow, OccupancyRow, queries};
@@ -107,6 +107,45 @@ proptest! {
             }
             peaks_are_right(&models).await
         })?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Further back than the hours that stay in memory, in any order.
+    #[test]
+    fn news_of_days_ago_changes_the_past(times in proptest::collection::vec(0..500_000_i64, 1..150), batch in 1..20_usize) {
+        run(async {
+            let mut history = History::default();
+            history.register(facility(1)).await;
+            for seconds in &times {
+                history.parking(facility(1), &anonymous_entry(), at(*seconds)).await;
+            }
+            let models = history.read(Arc::new(MemoryRows::new()), batch).await;
+            for probe in times.iter().flat_map(|seconds| [seconds - 1, *seconds, seconds + 4_000]) {
+                let past = queries::occupancy_at(&*models.store, facility(1), pool("short"), at(probe)).await.unwrap();
+                let naive = times.iter().filter(|seconds| **seconds <= probe).count();
+                prop_assert_eq!(past.inside, naive as i64);
+            }
+            let whole = history.read(Arc::new(MemoryRows::new()), 4_096).await;
+            prop_assert_eq!(hashes(&models).await, hashes(&whole).await);
+            peaks_are_right(&models).await
+        })?;
+    }
+}
+
+fn anonymous_entry() -> ParkingEvent {
+    ParkingEvent::VehicleEntered {
+        visit: None,
+        grant: None,
+        lane: lane("in"),
+        pool: pool("short"),
+        area: Some(area("deck")),
+        credentials: Vec::new(),
+        irregularities: Vec::new(),
+        joined_exit: None,
+        clock: DeviceClock::default(),
     }
 }
 

@@ -121,7 +121,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub passages_per_second: u32,
     /// Stop the traffic, not the server, when the log holds this many events
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
     pub max_events: u64,
 }
 

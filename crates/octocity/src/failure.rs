@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 /// The kind decides the exit code; the text is one clear sentence that says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -34,23 +36,33 @@ impl Kind {
 pub struct Failure {
     pub kind: Kind,
     pub message: String,
+    /// What `--json` says besides.
+    pub more: Map<String, Value>,
 }
 
 impl Failure {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), more: Map::new() }
+    }
+    #[must_use]
+    pub fn with(mut self, key: &str, value: Value) -> Self {
+        self.more.insert(key.to_owned(), value);
+        self
+    }
     pub fn fault(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Fault, message: message.into() }
+        Self::new(Kind::Fault, message)
     }
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, message: message.into() }
+        Self::new(Kind::Usage, message)
     }
     pub fn data(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Data, message: message.into() }
+        Self::new(Kind::Data, message)
     }
     pub fn input(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Input, message: message.into() }
+        Self::new(Kind::Input, message)
     }
     pub fn found(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Found, message: message.into() }
+        Self::new(Kind::Found, message)
     }
 }
 

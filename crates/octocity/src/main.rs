@@ -4,15 +4,22 @@
 mod args;
 mod bench;
 mod config;
+mod demo;
+mod doctor;
 mod failure;
 mod import;
+mod metrics;
+mod node;
 mod output;
+mod rebuild;
+mod serve;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing::level_filters::LevelFilter;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Import};
 use config::Config;
 use failure::Failure;
 use output::Output;
@@ -32,11 +39,42 @@ fn main() -> ExitCode {
 fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.to_string_lossy().into_owned())));
-    let config = Config::load(&cli.common, environment)?;
-    match cli.command {
-        Command::Bench(args) => tokio::runtime::Runtime::new()
-            .map_err(|error| Failure::fault(error.to_string()))?
-            .block_on(bench::command(&config, &args, output)),
-        _ => Ok(()),
+    let runtime = node::runtime()?;
+    match Config::load(&cli.common, environment) {
+        Ok(config) => {
+            log_to_stderr(config.log);
+            runtime.block_on(dispatch(cli, &config, output))
+        }
+        // The doctor looks at the rest all the same.
+        Err(failure) if matches!(cli.command, Command::Doctor) => {
+            runtime.block_on(doctor::run(Err(failure), &cli.common, output))
+        }
+        Err(failure) => Err(failure),
     }
+}
+
+async fn dispatch(cli: Cli, config: &Config, output: Output) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve => serve::run(config, output).await,
+        Command::Demo(args) => demo::run(config, &args, output).await,
+        Command::Import(Import::Gates(args)) => import::command::gates(config, &args, output).await,
+        Command::Import(Import::Occupancy(args)) => import::command::occupancy(config, &args, output).await,
+        Command::Rebuild { view } => rebuild::rebuild(config, view.as_deref(), output).await,
+        Command::Hash => rebuild::hash(config, output).await,
+        Command::Bench(args) => bench::command(config, &args, output).await,
+        Command::Schema => {
+            output.say(octocity_api::sdl().trim_end());
+            Ok(())
+        }
+        Command::Doctor => doctor::run(Ok(config.clone()), &cli.common, output).await,
+    }
+}
+
+fn log_to_stderr(level: LevelFilter) {
+    use std::io::IsTerminal;
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }

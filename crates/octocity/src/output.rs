@@ -34,31 +34,55 @@ impl Output {
 
     pub fn fail(self, failure: &Failure) {
         let _ = writeln!(std::io::stderr(), "octocity: {failure}");
+        let mut last = failure.more.clone();
         let code = failure.kind.exit_code();
-        self.finish(&json!({"error": {"exit_code": code, "message": failure.message}}));
+        last.insert("error".to_owned(), json!({"exit_code": code, "message": failure.message}));
+        self.finish(&last);
     }
 }
 
-/// A bar on standard error; hidden where that is no terminal.
+/// A bar on standard error, with rate and time left; hidden where that is no terminal.
 pub fn progress(length: u64, unit: &str) -> ProgressBar {
-    let target = match std::io::stderr().is_terminal() {
+    let template =
+        format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
+    styled(Some(length), &template)
+}
+
+/// The same where nobody knows how much there is.
+pub fn spinner(unit: &str) -> ProgressBar {
+    styled(None, &format!("{{spinner}} {{human_pos}} {unit}  {{per_sec}}  {{elapsed}}  {{msg}}"))
+}
+
+fn styled(length: Option<u64>, template: &str) -> ProgressBar {
+    let terminal = std::io::stderr().is_terminal();
+    let target = match terminal {
         true => ProgressDrawTarget::stderr_with_hz(8),
         false => ProgressDrawTarget::hidden(),
     };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
-    let template =
-        format!("{{bar:30}} {{human_pos}}/{{human_len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
-    if let Ok(style) = ProgressStyle::with_template(&template) {
+    let bar = ProgressBar::with_draw_target(length, target);
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(250));
+    if terminal {
+        bar.enable_steady_tick(Duration::from_millis(250));
+    }
     bar
 }
 
-/// The most memory this process ever held (`VmHWM` of proc(5)); 0 where the system does not say.
+/// The most memory this process ever held, in bytes; 0 where the system does not say.
 pub fn peak_rss_bytes() -> u64 {
+    status_bytes("VmHWM:")
+}
+
+/// The memory this process holds, in bytes; 0 where the system does not say.
+pub fn resident_bytes() -> u64 {
+    status_bytes("VmRSS:")
+}
+
+/// A line of `/proc/self/status` (proc(5)).
+fn status_bytes(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kibibytes.unwrap_or(0) * 1024
 }

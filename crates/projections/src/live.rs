@@ -50,6 +50,11 @@ impl Live {
         Subscription { receiver, live: Arc::clone(self), table, prefix }
     }
 
+    /// How many topics somebody listens to.
+    pub fn topics(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
     pub fn is_idle(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }

@@ -42,10 +42,6 @@ impl CarPark {
         Ok(Self { feed, garage, lanes: Lanes::try_new()?, stored_until, source, key: String::new() })
     }
 
-    pub const fn facility(&self) -> FacilityId {
-        self.garage.facility
-    }
-
     /// Registers it where it is new.
     pub async fn register(&self, summary: &mut Summary) -> Result<(), Failure> {
         if self.feed.register(&self.garage).await? {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use octocity_commands::{CommandError, Handler, Outcome, Submission};
-use octocity_domain::facilities::{FacilityCommand, Lane, Layout, Policies, Pool};
+use octocity_domain::decider::Refusal;
+use octocity_domain::facilities::{FacilityCommand, FacilityRefusal, Lane, Layout, Policies, Pool};
 use octocity_domain::parking::{ParkingCommand, ParkingEvent};
 use octocity_domain::time::Zone;
 use octocity_domain::{
@@ -90,11 +91,9 @@ impl Feed {
         &self.handler
     }
 
-    /// Registers the garage where nobody has yet; says whether it did.
+    /// Registers the garage where nobody has yet; says whether it did. It is sent at every import: one that broke
+    /// off in between may have left the pools' capacities unset, and the repeat sets them.
     pub async fn register(&self, garage: &Garage) -> Result<bool, Failure> {
-        if self.handler.plan(garage.facility).await.map_err(stopped)?.is_some() {
-            return Ok(false);
-        }
         let command = FacilityCommand::RegisterFacility {
             facility: garage.facility,
             operator: code::<OperatorId>("imported")?,
@@ -106,14 +105,20 @@ impl Feed {
         };
         let id =
             CommandId::from_source(Timestamp::default(), "import", &format!("register|{}", garage.facility));
-        let submission = self.submission(id, command);
-        let reply = self.handler.facility(garage.facility, submission).await.map_err(stopped)?;
-        match reply.outcome {
-            Outcome::Accepted(_) => Ok(true),
-            Outcome::Refused(refusal) => {
-                use octocity_domain::decider::Refusal;
-                Err(Failure::usage(format!("{} cannot be registered: {}", garage.name, refusal.message())))
-            }
+        let reply = self.handler.facility(garage.facility, self.submission(id, command)).await;
+        match reply {
+            // A later file may know another capacity or the like: the garage stays as it is.
+            Err(CommandError::IdReused) => Ok(false),
+            Err(error) => Err(stopped(error)),
+            Ok(reply) => match reply.outcome {
+                Outcome::Accepted(_) => Ok(!reply.repeated),
+                Outcome::Refused(FacilityRefusal::FacilityExists) => Ok(false),
+                Outcome::Refused(refusal) => Err(Failure::usage(format!(
+                    "{} cannot be registered: {}",
+                    garage.name,
+                    refusal.message()
+                ))),
+            },
         }
     }
 
@@ -151,7 +156,6 @@ impl Feed {
 type ParkingReply = octocity_commands::Reply<ParkingEvent, octocity_domain::parking::ParkingRefusal>;
 
 fn answer(reply: Result<ParkingReply, CommandError>) -> Result<Answer, Failure> {
-    use octocity_domain::decider::Refusal;
     match reply {
         Ok(reply) => Ok(match reply.outcome {
             Outcome::Accepted(events) if reply.repeated => Answer::Known(events),

@@ -11,6 +11,7 @@
 
 mod aps;
 mod car_park;
+pub mod command;
 mod counts;
 mod feed;
 mod garage_count;

@@ -96,10 +96,6 @@ impl OccupancyImport {
         &mut self.report
     }
 
-    pub fn car_parks(&self) -> usize {
-        self.queues.len()
-    }
-
     async fn row(&mut self, line: Line, sorter: &mut Sorter) -> Result<(), Failure> {
         self.summary.lines += 1;
         let row = match Count::parse(&line, &self.rules) {

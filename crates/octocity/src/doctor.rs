@@ -1,0 +1,197 @@
+//! `octocity doctor`: what is wrong with the configuration or the data folder, and what to do about it.
+//!
+//! It changes nothing in a data folder, and looks at one in use as far as that disturbs nobody.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use octocity_adapters::clock::SystemClock;
+use octocity_adapters::sqlite::{SqliteProcessStore, folder};
+use octocity_commands::{Clock, ProcessStore};
+use octocity_domain::Timestamp;
+use serde_json::{Value, json};
+
+use crate::args::Common;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::node::{Node, rows_failed};
+use crate::output::Output;
+
+/// Below this much room, a commit may soon fail.
+const LITTLE_ROOM_BYTES: u64 = 1 << 30;
+/// This version was made later: a clock before it is wrong.
+const MADE_AT: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// One thing that was looked at.
+struct Check {
+    of: String,
+    /// A sentence that says what to do; None where all is well.
+    problem: Option<String>,
+    found: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Check>);
+
+impl Findings {
+    fn well(&mut self, of: impl Into<String>, found: impl Into<String>) {
+        self.0.push(Check { of: of.into(), problem: None, found: found.into() });
+    }
+    fn wrong(&mut self, of: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(Check { of: of.into(), problem: Some(problem.into()), found: String::new() });
+    }
+    fn problems(&self) -> usize {
+        self.0.iter().filter(|check| check.problem.is_some()).count()
+    }
+}
+
+/// `config`: as it was read, or why it could not be.
+pub async fn run(config: Result<Config, Failure>, common: &Common, output: Output) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    look_at_clock(&mut findings);
+    let data = match &config {
+        Ok(config) => {
+            look_at_config(config, &mut findings);
+            config.data.clone()
+        }
+        Err(failure) => {
+            findings.wrong("configuration", &failure.message);
+            common.data.clone().unwrap_or_else(|| PathBuf::from("./octocity-data"))
+        }
+    };
+    let usable = look_at_folder(&data, &mut findings);
+    look_at_room(&data, &mut findings);
+    if let (Ok(config), true) = (&config, usable) {
+        look_at_contents(config, &mut findings).await;
+    }
+    say(&findings, output)
+}
+
+fn say(findings: &Findings, output: Output) -> Result<(), Failure> {
+    for Check { of, problem, found } in &findings.0 {
+        match problem {
+            None => output.say(format!("well   {of}: {found}")),
+            Some(problem) => output.say(format!("WRONG  {of}: {problem}")),
+        }
+    }
+    let problems = findings.problems();
+    if problems > 0 {
+        let list: Vec<Value> = findings.0.iter().filter_map(as_problem).collect();
+        let failure = Failure::found(format!("{problems} problem(s) found; what to do stands above."));
+        return Err(failure.with("problems", Value::Array(list)));
+    }
+    output.say("Nothing is wrong.");
+    output.finish(&json!({"problems": []}));
+    Ok(())
+}
+
+fn as_problem(check: &Check) -> Option<Value> {
+    check.problem.as_ref().map(|problem| json!({"of": check.of, "problem": problem}))
+}
+
+fn look_at_clock(findings: &mut Findings) {
+    let now = SystemClock.now();
+    match now < MADE_AT {
+        true => findings.wrong("clock", format!("it says {now}, which is past; set the machine's clock.")),
+        false => findings.well("clock", now.to_string()),
+    }
+}
+
+fn look_at_config(config: &Config, findings: &mut Findings) {
+    let file = config.file.as_ref().map_or("no file".to_owned(), |file| file.display().to_string());
+    findings.well("configuration", format!("{file}, {} token(s)", config.tokens.len()));
+    let taken = std::net::TcpListener::bind(config.listen).err();
+    match (config.check_listen(), taken) {
+        (Err(failure), _) => findings.wrong("address", failure.message),
+        // The server itself may be what listens there.
+        (Ok(()), Some(error)) => {
+            findings.well("address", format!("{}, not to be had just now: {error}", config.listen));
+        }
+        (Ok(()), None) => findings.well("address", config.listen.to_string()),
+    }
+}
+
+/// Whether what is in it can be opened by us.
+fn look_at_folder(data: &Path, findings: &mut Findings) -> bool {
+    let found = folder::inspect(data, true);
+    let of = format!("data folder {}", data.display());
+    if let Some(problem) = found.problem {
+        findings.wrong(of, problem);
+        return false;
+    }
+    if !found.exists {
+        findings.well(of, "there is none yet; the first command makes it");
+        return false;
+    }
+    match &found.in_use {
+        Some(by) => findings.well(of, format!("in use by {by}; its contents are not compared")),
+        None => findings.well(of, "not in use"),
+    }
+    let mut whole = true;
+    for file in found.files {
+        match (file.problem, file.bytes) {
+            (Some(problem), _) => {
+                whole = false;
+                findings.wrong(file.name, problem);
+            }
+            (None, Some(bytes)) => findings.well(file.name, format!("whole, {bytes} bytes")),
+            (None, None) => findings.well(file.name, "not there yet; it is made when it is needed"),
+        }
+    }
+    whole && found.in_use.is_none()
+}
+
+/// What the standard library cannot ask: how much room the file system has (df, POSIX).
+fn look_at_room(data: &Path, findings: &mut Findings) {
+    let place = data.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+    let said = Command::new("df").arg("-Pk").arg(place).output().ok();
+    let said = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+    let free = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    match free.map(|kibibytes| kibibytes * 1024) {
+        None => findings.well("room", "df says nothing"),
+        Some(bytes) if bytes < LITTLE_ROOM_BYTES => {
+            findings.wrong("room", format!("{bytes} bytes are free; make room before commits fail."));
+        }
+        Some(bytes) => findings.well("room", format!("{bytes} bytes free")),
+    }
+}
+
+async fn look_at_contents(config: &Config, findings: &mut Findings) {
+    if let Err(failure) = contents(config, findings).await {
+        findings.wrong("contents", failure.message);
+    }
+}
+
+async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
+    // A folder without a log holds nothing yet, and is not given one by a look.
+    if !config.data.join(folder::LOG_FILE).exists() {
+        return Ok(());
+    }
+    let node = Node::open(config)?;
+    let head = node.head();
+    findings.well("log", format!("head at {}", head.0));
+    let (log, epoch) = (octocity_log::EventLog::id(&*node.log), octocity_log::EventLog::epoch(&*node.log));
+    for checkpoint in node.rows.checkpoints().await.map_err(rows_failed)? {
+        let of = format!("view {}", checkpoint.view);
+        let ours = checkpoint.log == log && checkpoint.epoch == epoch;
+        match (ours, head.0.checked_sub(checkpoint.position.0)) {
+            (true, Some(behind)) => findings.well(of, format!("{behind} positions behind the log")),
+            _ => findings.wrong(of, "it is of another log, or ahead of this one; run octocity rebuild."),
+        }
+    }
+    for parked in node.rows.parked(&[]).await.map_err(rows_failed)? {
+        let octocity_projections::Parked { view, stream, revision, event_type, error, .. } = parked;
+        findings.wrong(
+            format!("view {view}"),
+            format!("a key stands still at {stream} {revision} ({event_type}: {error}); run octocity rebuild {view}."),
+        );
+    }
+    if node.folder.processes().exists() {
+        let store = SqliteProcessStore::open(&node.folder.processes()).map_err(crate::node::unusable)?;
+        let due =
+            store.due(node.clock.now(), 1_000).await.map_err(|error| Failure::data(error.to_string()))?;
+        findings.well("processes", format!("{} effect(s) due; octocity serve carries them out", due.len()));
+    }
+    Ok(())
+}

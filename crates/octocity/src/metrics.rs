@@ -1,0 +1,106 @@
+//! Whether the server is ready, and what it counts, in Prometheus' text format (version 0.0.4).
+
+use std::fmt::{Display, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use octocity_api::{Probes, Readiness};
+use octocity_commands::Progress;
+use octocity_projections::ReadModels;
+use tokio::sync::watch;
+
+use crate::node::Node;
+use crate::output::resident_bytes;
+
+pub struct Vitals {
+    node: Arc<Node>,
+    models: ReadModels,
+    processes: watch::Receiver<Progress>,
+    /// Set once the projections and the processes had caught up with what the start found.
+    caught_up: AtomicBool,
+}
+
+impl Vitals {
+    pub const fn new(node: Arc<Node>, models: ReadModels, processes: watch::Receiver<Progress>) -> Self {
+        Self { node, models, processes, caught_up: AtomicBool::new(false) }
+    }
+}
+
+impl Probes for Vitals {
+    fn readiness(&self) -> Readiness {
+        if self.caught_up.load(Ordering::Relaxed) {
+            return Readiness::Ready;
+        }
+        let head = self.node.head();
+        if self.models.position() < head {
+            let sentence = "The read models are still catching up with the log; ask again soon.".to_owned();
+            return Readiness::NotReady { sentence };
+        }
+        // Before their first look they know no head; nothing to do and nothing looked at are told apart by it.
+        let processes = *self.processes.borrow();
+        if processes.head < head || !processes.is_idle() {
+            let sentence = "The processes are still catching up with the log; ask again soon.".to_owned();
+            return Readiness::NotReady { sentence };
+        }
+        self.caught_up.store(true, Ordering::Relaxed);
+        Readiness::Ready
+    }
+
+    fn metrics(&self) -> String {
+        let log = self.node.log.counters();
+        let head = self.node.head();
+        let stats = &self.models.stats;
+        let processes = *self.processes.borrow();
+        let mut text = Text::default();
+        text.counter("octocity_commands_stored_total", "Commands answered and stored.", log.appended_entries);
+        text.counter("octocity_events_appended_total", "Events appended to the log.", log.appended_events);
+        text.counter("octocity_log_commits_total", "Durable commits, one sync each.", log.commits);
+        text.counter("octocity_log_commits_failed_total", "Commits that failed.", log.failed_commits);
+        let commit_seconds = log.last_commit_micros as f64 / 1e6;
+        text.gauge("octocity_log_last_commit_seconds", "How long the last commit took.", commit_seconds);
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        text.counter(
+            "octocity_projected_events_total",
+            "Events folded into read models.",
+            read(&stats.events),
+        );
+        text.counter("octocity_projected_rows_total", "Rows written to read models.", read(&stats.rows));
+        text.gauge("octocity_projection_parked_keys", "Keys that stand still.", read(&stats.parked));
+        let lag_seconds = self.models.lag_seconds(head, self.node.clock.now());
+        text.gauge("octocity_projection_lag_seconds", "How old what the read models say is.", lag_seconds);
+        text.head("octocity_projection_lag_positions", "gauge", "How far each view is behind the log.");
+        let progress = self.models.progress();
+        let mut views: Vec<_> = progress.borrow().iter().map(|(view, at)| (*view, *at)).collect();
+        views.sort_unstable();
+        for (view, at) in views {
+            text.labelled("octocity_projection_lag_positions", "view", view, head.0.saturating_sub(at.0));
+        }
+        let behind = processes.head.0.saturating_sub(processes.position.0);
+        text.gauge("octocity_processes_lag_positions", "How far the processes are behind the log.", behind);
+        text.gauge("octocity_outbox_due", "Effects that are due and not done.", processes.due);
+        text.gauge("octocity_live_topics", "What subscribers listen to.", self.models.live.topics());
+        text.gauge("octocity_resident_bytes", "Memory in use.", resident_bytes());
+        text.0
+    }
+}
+
+/// The text as it grows. Writing to a String cannot fail.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.head(name, "counter", help);
+        let _ = writeln!(self.0, "{name} {value}");
+    }
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.head(name, "gauge", help);
+        let _ = writeln!(self.0, "{name} {value}");
+    }
+    fn labelled(&mut self, name: &str, label: &str, of: &str, value: impl Display) {
+        let _ = writeln!(self.0, "{name}{{{label}=\"{of}\"}} {value}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The parts of one process, put together: the log, the handler before it, and the read models behind it.
+
+use std::sync::Arc;
+
+use octocity_adapters::clock::SystemClock;
+use octocity_adapters::sqlite::{
+    DataFolder, FolderError, OpenError, SqliteLog, SqliteLogOptions, SqliteRows, SqliteSnapshots,
+};
+use octocity_commands::{Clock, Handler, HandlerOptions};
+use octocity_log::{EventLog, Position, SnapshotStore};
+use octocity_projections::{Engine, EngineOptions, ReadModels, RowStore, StoreError};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// The log and the handler of a data folder, held alone.
+pub struct Node {
+    pub handler: Arc<Handler>,
+    pub log: Arc<SqliteLog>,
+    pub rows: Arc<dyn RowStore>,
+    pub clock: Arc<dyn Clock>,
+    /// Held for as long as anything above is used; the last to go.
+    pub folder: DataFolder,
+}
+
+impl Node {
+    /// Takes the data folder; makes it and its files where there are none.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let folder = DataFolder::open(&config.data).map_err(unusable_folder)?;
+        let log = Arc::new(SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?);
+        let snapshots = SqliteSnapshots::open(&folder.snapshots(), log.id()).map_err(unusable)?;
+        let rows = SqliteRows::open(&folder.read_models()).map_err(unusable)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let options = HandlerOptions {
+            retention_seconds: i64::from(config.retention_days) * 86_400,
+            queue: config.queue,
+            ..HandlerOptions::default()
+        };
+        let snapshots: Arc<dyn SnapshotStore> = Arc::new(snapshots);
+        let events: Arc<dyn EventLog> = log.clone();
+        let handler = Handler::new(events, Some(snapshots), Arc::clone(&clock), options);
+        Ok(Self { handler, log, rows: Arc::new(rows), clock, folder })
+    }
+
+    pub fn events(&self) -> Arc<dyn EventLog> {
+        self.log.clone()
+    }
+
+    pub fn head(&self) -> Position {
+        *self.log.head().borrow()
+    }
+
+    pub async fn engine(&self) -> Result<Engine, Failure> {
+        let opened = Engine::open(self.events(), Arc::clone(&self.rows), EngineOptions::default()).await;
+        opened.map_err(rows_failed)
+    }
+}
+
+/// The read models, kept at the log's head in the background.
+pub struct Following {
+    pub models: ReadModels,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Following {
+    pub fn start(engine: Engine) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let models = engine.models();
+        Self { models, stop, task: tokio::spawn(engine.run(stopped)) }
+    }
+
+    /// Waits until the rows are at `head`, telling how far they are from time to time.
+    pub async fn until(&self, head: Position, told: impl Fn(Position)) {
+        let mut progress = self.models.progress();
+        while self.models.position() < head {
+            told(self.models.position());
+            if progress.changed().await.is_err() {
+                return;
+            }
+        }
+        told(head);
+    }
+
+    /// Ends after the commit that is under way.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.stop.send_replace(true);
+        self.task.await.map_err(|error| Failure::fault(format!("The read models broke off: {error}.")))
+    }
+}
+
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::fault(format!("The process cannot start its threads: {error}.")))
+}
+
+fn unusable_folder(error: FolderError) -> Failure {
+    Failure::data(error.to_string())
+}
+
+pub fn unusable(error: OpenError) -> Failure {
+    Failure::data(error.to_string())
+}
+
+pub fn rows_failed(error: StoreError) -> Failure {
+    Failure::fault(format!("The read models cannot be read or written: {error}; run octocity doctor."))
+}

@@ -1,0 +1,69 @@
+//! `octocity rebuild` and `octocity hash`: read models made anew, and what they say.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use octocity_projections::{Table, hash_all, views};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::node::{Node, rows_failed};
+use crate::output::{Output, progress};
+
+/// Forgets the rows of one view, or of all, and folds them anew.
+pub async fn rebuild(config: &Config, view: Option<&str>, output: Output) -> Result<(), Failure> {
+    let tables = named(view)?;
+    let node = Node::open(config)?;
+    let begun = Instant::now();
+    let mut engine = node.engine().await?;
+    let head = node.head();
+    let bar = progress(head.0, "positions");
+    let mut events = 0;
+    let rebuilt = engine.rebuild(&tables, |step| {
+        events += step.events;
+        bar.set_position(step.position.0.min(head.0));
+    });
+    rebuilt.await.map_err(rows_failed)?;
+    bar.finish_and_clear();
+    let seconds = begun.elapsed().as_secs_f64();
+    let what = view.map_or_else(|| "all views".to_owned(), |view| format!("the view '{view}'"));
+    output.say(format!("Rebuilt {what} from {events} events in {seconds:.1} s."));
+    output.finish(&json!({"views": names(&tables), "events": events, "seconds": seconds}));
+    Ok(())
+}
+
+fn named(view: Option<&str>) -> Result<Vec<&'static Table>, Failure> {
+    let Some(view) = view else { return Ok(Vec::new()) };
+    let table = views::table(view).ok_or_else(|| {
+        let known = names(&[]).join(", ");
+        Failure::usage(format!("No view is called '{view}'; there are {known}."))
+    })?;
+    Ok(vec![table])
+}
+
+/// No tables stands for all of them.
+fn names(tables: &[&'static Table]) -> Vec<&'static str> {
+    let tables = if tables.is_empty() { views::tables() } else { tables.to_vec() };
+    let mut names: Vec<_> = tables.iter().map(|table| table.name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Brings the read models to the log's head, and hashes what they say.
+pub async fn hash(config: &Config, output: Output) -> Result<(), Failure> {
+    let node = Node::open(config)?;
+    let mut engine = node.engine().await?;
+    let bar = progress(node.head().0, "positions");
+    engine.catch_up(|step| bar.set_position(step.position.0)).await.map_err(rows_failed)?;
+    bar.finish_and_clear();
+    let mut hashes = hash_all(&*Arc::clone(&node.rows)).await.map_err(rows_failed)?;
+    hashes.sort_by_key(|table| table.table);
+    for table in &hashes {
+        output.say(format!("{:<24} {:>10} rows  {}", table.table, table.rows, table.hash));
+    }
+    let tables =
+        hashes.iter().map(|table| json!({"name": table.table, "rows": table.rows, "hash": table.hash}));
+    output.finish(&json!({"tables": tables.collect::<Vec<_>>()}));
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! `octocity serve`: all roles in one process, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use octocity_adapters::gateway::SimulatedGateway;
+use octocity_adapters::sqlite::SqliteProcessStore;
+use octocity_api::{ApiState, Auth, Limits, TokenEntry};
+use octocity_commands::{Executor, ProcessStore, ProcessStoreError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::metrics::Vitals;
+use crate::node::{Following, Node, unusable};
+use crate::output::Output;
+
+const PAGE: &str = include_str!("../page/index.html");
+/// How long open connections may take to end once the server stops.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct Server {
+    pub node: Arc<Node>,
+    pub address: SocketAddr,
+    following: Following,
+    closing: watch::Sender<bool>,
+    web: JoinHandle<()>,
+    processes: JoinHandle<()>,
+    pruning: JoinHandle<()>,
+}
+
+impl Server {
+    pub async fn start(config: &Config) -> Result<Self, Failure> {
+        config.check_listen()?;
+        let node = Arc::new(Node::open(config)?);
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(|error| not_listening(config, &error))?;
+        let address = listener.local_addr().map_err(|error| not_listening(config, &error))?;
+        let following = Following::start(node.engine().await?);
+        let (closing, closed) = watch::channel(false);
+        let executor = executor(&node).await?;
+        let vitals = Vitals::new(Arc::clone(&node), following.models.clone(), executor.progress());
+        let processes = tokio::spawn(executor.run(closed.clone()));
+        let handler = Arc::clone(&node.handler);
+        let pruning = tokio::spawn(async move { handler.prune_daily().await });
+        let router = octocity_api::router(ApiState {
+            handler: Arc::clone(&node.handler),
+            log: node.events(),
+            models: following.models.clone(),
+            clock: Arc::clone(&node.clock),
+            auth: auth(config),
+            limits: Limits::default(),
+            closing: closed.clone(),
+            probes: Arc::new(vitals),
+            page: PAGE,
+        });
+        let web = tokio::spawn(serve_web(listener, router, closed));
+        Ok(Self { node, address, following, closing, web, processes, pruning })
+    }
+
+    /// True once the server is to stop.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Takes no more, answers what it has, and closes the log: within seconds.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.closing.send_replace(true);
+        self.pruning.abort();
+        let mut web = self.web;
+        if tokio::time::timeout(GOODBYE, &mut web).await.is_err() {
+            tracing::warn!("connections were still open; they are cut");
+            web.abort();
+        }
+        self.processes.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))?;
+        self.following.stop().await
+    }
+}
+
+async fn serve_web(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {
+    let goodbye = async move {
+        // A sender that is gone is a server that stops.
+        let _ = closed.wait_for(|closed| *closed).await;
+    };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(goodbye).await {
+        tracing::error!(%error, "the server takes no more connections");
+    }
+}
+
+async fn executor(node: &Node) -> Result<Arc<Executor>, Failure> {
+    let store = SqliteProcessStore::open(&node.folder.processes()).map_err(unusable)?;
+    let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
+    let gateway = SimulatedGateway::open(store.clone()).await.map_err(failed)?;
+    let store: Arc<dyn ProcessStore> = Arc::new(store);
+    Ok(Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway)))
+}
+
+fn auth(config: &Config) -> Auth {
+    let entry = |token: &crate::config::Token| TokenEntry { name: token.name.clone(), sha256: token.sha256 };
+    Auth::new(config.tokens.iter().map(entry))
+}
+
+fn not_listening(config: &Config, error: &std::io::Error) -> Failure {
+    Failure::usage(format!(
+        "{} cannot be listened on: {error}; stop what uses it or choose another address with --listen.",
+        config.listen
+    ))
+}
+
+/// Until Ctrl-C or SIGTERM.
+pub async fn told_to_stop() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::fault(format!("Signals cannot be received: {error}."));
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
+    tokio::select! {
+        told = tokio::signal::ctrl_c() => told.map_err(failed),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Where to look.
+pub fn say_where(server: &Server, output: Output) {
+    let address = server.address;
+    output.say(format!("Octocity serves from {}", server.node.folder.dir().display()));
+    output.say(format!("  live page    http://{address}/"));
+    output.say(format!("  GraphiQL     http://{address}/graphiql"));
+    output.say(format!("  GraphQL      http://{address}/graphql"));
+    output.say(format!("  health       http://{address}/health/ready"));
+    output.say(format!("  metrics      http://{address}/metrics"));
+    output.say("Ctrl-C stops it.");
+}
+
+pub async fn run(config: &Config, output: Output) -> Result<(), Failure> {
+    let server = Server::start(config).await?;
+    say_where(&server, output);
+    told_to_stop().await?;
+    say_stopping();
+    close(server, output).await
+}
+
+pub fn say_stopping() {
+    tracing::info!("stopping: what was accepted is finished and stored");
+}
+
+/// Stops, and says with `--json` what was served.
+pub async fn close(server: Server, output: Output) -> Result<(), Failure> {
+    let counters = server.node.log.counters();
+    let address = server.address;
+    server.stop().await?;
+    output.finish(&serde_json::json!({
+        "stopped": true,
+        "listened": address.to_string(),
+        "appended_events": counters.appended_events,
+    }));
+    Ok(())
+}

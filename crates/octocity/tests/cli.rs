@@ -1,0 +1,212 @@
+//! The binary as scripts use it: exit codes, the last line of `--json`, imports, hashes, rebuilds, the doctor.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Octocity {
+    folder: TempDir,
+}
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// The last line of standard output.
+    fn json(&self) -> Value {
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last} ({})", self.stderr))
+    }
+    fn number(&self, key: &str) -> u64 {
+        self.json()[key].as_u64().unwrap_or_else(|| panic!("no {key} in {}", self.json()))
+    }
+}
+
+impl Octocity {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_octocity"));
+        command.current_dir(self.folder.path()).args(arguments).arg("--data").arg(self.data());
+        // What the tests' own environment says is no part of them.
+        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("OCTOCITY_")) {
+            command.env_remove(key);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments).output().unwrap())
+    }
+
+    fn hashes(&self) -> Value {
+        let ran = self.run(&["hash", "--json"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.json()["tables"].clone()
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn sample(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn usage_and_configuration_faults_exit_with_2_and_say_what_to_do() {
+    let octocity = Octocity::new();
+    assert_eq!(octocity.run(&["serv"]).code, 2);
+    std::fs::write(octocity.folder.path().join("octocity.toml"), "lisen = \"127.0.0.1:1\"\n").unwrap();
+    let misspelt = octocity.run(&["hash", "--json"]);
+    assert_eq!(misspelt.code, 2);
+    assert!(misspelt.stderr.contains("'listen'"), "{}", misspelt.stderr);
+    assert_eq!(misspelt.json()["error"]["exit_code"], 2);
+    std::fs::remove_file(octocity.folder.path().join("octocity.toml")).unwrap();
+    let open = octocity.run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(open.code, 2);
+    assert!(open.stderr.contains("no tokens are configured"), "{}", open.stderr);
+    let unknown = octocity.command(&["hash"]).env("OCTOCITY_LISTN", "x").output().unwrap();
+    assert!(ran(unknown).stderr.contains("'OCTOCITY_LISTEN'"));
+}
+
+#[test]
+fn a_gate_log_is_imported_once() {
+    let octocity = Octocity::new();
+    let report = octocity.folder.path().join("report.csv");
+    let file = sample("gates.log");
+    let first = octocity.run(&["import", "gates", &file, "--json", "--report", report.to_str().unwrap()]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    assert_eq!((first.number("lines"), first.number("duplicates"), first.number("reported")), (21, 2, 9));
+    for key in ["commands", "events_added", "peak_rss_bytes"] {
+        assert!(first.number(key) > 0, "{key}");
+    }
+    assert!(first.json()["seconds"].as_f64().unwrap() > 0.0);
+    assert!(first.json()["commands_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 10);
+    let before = octocity.hashes();
+    let again = octocity.run(&["import", "gates", "--format", "aps", &file, "--json"]);
+    assert_eq!((again.number("events_added"), again.number("duplicates")), (0, 12));
+    assert_eq!(octocity.hashes(), before);
+}
+
+#[test]
+fn an_input_file_that_is_missing_or_cut_exits_with_4() {
+    let octocity = Octocity::new();
+    let missing = octocity.run(&["import", "gates", "nowhere.log", "--json"]);
+    assert_eq!((missing.code, &missing.json()["error"]["exit_code"]), (4, &Value::from(4)));
+    let packed = octocity.folder.path().join("cut.csv.gz");
+    let rows: String = (0..2000_u32)
+        .map(|row| format!("A{},100,{},2016-10-04 07:59:42\n", row.wrapping_mul(2_654_435_761), row % 100))
+        .collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, rows.as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    std::fs::write(&packed, &whole[..whole.len() - 100]).unwrap();
+    let cut = octocity.run(&["import", "occupancy", packed.to_str().unwrap()]);
+    assert_eq!(cut.code, 4, "{}", cut.stderr);
+    assert!(cut.stderr.contains("Fetch the file again"), "{}", cut.stderr);
+}
+
+#[test]
+fn read_models_are_the_same_after_a_rebuild_or_without_their_file() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "occupancy", &sample("occupancy.csv")]);
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    let before = octocity.hashes();
+    let names: Vec<_> =
+        before.as_array().unwrap().iter().map(|table| table["name"].as_str().unwrap()).collect();
+    assert!(names.is_sorted(), "{names:?}");
+    let rebuilt = octocity.run(&["rebuild", "--json"]);
+    assert!(rebuilt.number("events") > 200, "{}", rebuilt.stdout);
+    assert_eq!(octocity.hashes(), before);
+    assert_eq!(octocity.run(&["rebuild", "occupancy"]).code, 0);
+    assert_eq!(octocity.hashes(), before);
+    assert_eq!(octocity.run(&["rebuild", "nothing"]).code, 2);
+    std::fs::remove_file(octocity.data().join("readmodels.db")).unwrap();
+    assert_eq!(octocity.hashes(), before);
+}
+
+#[test]
+fn a_kill_in_the_middle_of_an_import_loses_and_doubles_nothing() {
+    let file = made_counts();
+    let whole = Octocity::new();
+    assert_eq!(whole.run(&["import", "occupancy", file.as_str()]).code, 0);
+    let broken = Octocity::new();
+    for milliseconds in [150, 400, 700] {
+        let mut import = broken.command(&["import", "occupancy", file.as_str()]);
+        let mut import = import.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        import.kill().unwrap();
+        import.wait().unwrap();
+    }
+    assert_eq!(broken.run(&["import", "occupancy", file.as_str()]).code, 0);
+    for (broken, whole) in broken.hashes().as_array().unwrap().iter().zip(whole.hashes().as_array().unwrap())
+    {
+        assert_eq!(broken, whole);
+    }
+}
+
+/// Counts that take a few seconds to import, unless the machine is very fast.
+fn made_counts() -> String {
+    let path = std::env::temp_dir().join(format!("octocity-counts-{}.csv", std::process::id()));
+    let mut text = "SystemCodeNumber,Capacity,Occupancy,LastUpdated\n".to_owned();
+    for car_park in 0..6 {
+        for row in 0..60 {
+            let count = if row % 2 == 0 { 20 + car_park } else { 120 + row };
+            text += &format!("P{car_park},200,{count},2016-10-{:02} {:02}:15:00\n", 4 + row / 24, row % 24);
+        }
+    }
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_doctor_finds_what_is_wrong_with_a_folder() {
+    let octocity = Octocity::new();
+    let nothing = octocity.run(&["doctor", "--json"]);
+    assert_eq!(
+        (nothing.code, &nothing.json()["problems"]),
+        (0, &Value::Array(Vec::new())),
+        "{}",
+        nothing.stdout
+    );
+    assert!(!octocity.data().exists(), "a look makes nothing");
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    assert_eq!(octocity.run(&["doctor"]).code, 0);
+    std::fs::write(octocity.data().join("log.db"), b"this is no database at all, but long enough to be read")
+        .unwrap();
+    let damaged = octocity.run(&["doctor", "--json"]);
+    assert_eq!(damaged.code, 5, "{}", damaged.stdout);
+    assert!(damaged.json()["problems"][0]["of"].as_str().unwrap().contains("log.db"), "{}", damaged.stdout);
+    assert_eq!(octocity.run(&["hash"]).code, 3);
+}
+
+#[test]
+fn a_folder_of_a_newer_version_is_left_alone() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    std::fs::write(octocity.data().join("format"), "99\n").unwrap();
+    let newer = octocity.run(&["hash"]);
+    assert_eq!(newer.code, 3);
+    assert!(newer.stderr.contains("newer version"), "{}", newer.stderr);
+    assert_eq!(octocity.run(&["doctor"]).code, 5);
+}

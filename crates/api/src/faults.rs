@@ -19,6 +19,8 @@ pub enum Code {
     BadUserInput,
     QueryTooLarge,
     QueryTooDeep,
+    /// Its fields times the sizes of its pages are more than is served at once.
+    QueryTooComplex,
     Unauthenticated,
     TooManyStreams,
     /// The projections did not reach the position of `after:` in time; ask again.
@@ -39,6 +41,7 @@ impl Code {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::QueryTooLarge => "QUERY_TOO_LARGE",
             Self::QueryTooDeep => "QUERY_TOO_DEEP",
+            Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::PositionNotReached => "POSITION_NOT_REACHED",

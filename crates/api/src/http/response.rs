@@ -18,11 +18,19 @@ struct Shown<'a> {
     errors: &'a [ServerError],
 }
 
+/// How the executor says that a document's complexity is above the limit; it has no code for it.
+const TOO_COMPLEX: &str = "Query is too complex.";
+
 /// The response's JSON.
 pub fn body(response: &mut GraphqlResponse, begun: bool) -> String {
     for error in &mut response.errors {
         // Resolvers name their codes: what has none was found by the executor itself, in a field's arguments if it
         // has a path, and in the document if not.
+        if error.message == TOO_COMPLEX {
+            Code::QueryTooComplex.mark(error);
+            error.message =
+                "The query asks for too much at once; ask for smaller pages or fewer fields.".to_owned();
+        }
         let code = if error.path.is_empty() { Code::GraphqlValidationFailed } else { Code::BadUserInput };
         code.mark(error);
     }

@@ -38,7 +38,8 @@ pub struct PoolOccupancy {
     granted: Option<i64>,
     /// Places kept for reservations that start soon; null for the past.
     held: Option<i64>,
-    /// What could still be granted, never below 0; null where nobody knows the places, and for the past.
+    /// What could still be granted, never below 0; null where nobody knows the places, and for the past. Of these, the
+    /// reservable places that are not used are kept from vehicles without a reservation.
     free: Option<i64>,
     /// How many are inside beyond the places in service.
     over_capacity: i64,

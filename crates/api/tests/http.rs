@@ -1,0 +1,155 @@
+//! `/graphql` over HTTP: methods, media types, statuses, limits, tokens. The npm audit judges the same with other eyes.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use octocity_api::{Auth, Limits, TokenEntry};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::{new_id, serve, serve_with};
+
+const STRICT: (&str, &str) = ("accept", "application/graphql-response+json");
+
+fn code(body: &Value) -> &str {
+    body["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn statuses_follow_the_media_type() {
+    let server = serve().await;
+    for (query, loose, strict) in [("{ __typename }", 200, 200), ("{", 200, 400), ("{ nothing }", 200, 400)] {
+        let body = json!({ "query": query }).to_string();
+        let answer = server.post(&[], &body).await;
+        assert_eq!(answer.status, loose, "{query}");
+        assert!(answer.head.contains("content-type: application/json; charset=utf-8"));
+        let answer = server.post(&[STRICT], &body).await;
+        assert_eq!(answer.status, strict, "{query}");
+        assert!(answer.head.contains("content-type: application/graphql-response+json"));
+        assert_eq!(answer.json().get("data").is_some(), strict == 200, "no data before execution: {query}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_graphql_request_is_told_so() {
+    let server = serve().await;
+    let post = |headers: &'static [(&'static str, &'static str)], body: &'static str| {
+        let server = &server;
+        async move { server.send("POST", "/graphql", headers, body).await.status }
+    };
+    const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+    assert_eq!(post(&[("content-type", "text/plain")], r#"{"query":"{__typename}"}"#).await, 415);
+    assert_eq!(post(&[("content-type", "application/json; charset=utf-16")], "{}").await, 415);
+    assert_eq!(post(&[], "{}").await, 415);
+    assert_eq!(post(JSON, "").await, 400);
+    assert_eq!(post(JSON, "[]").await, 400);
+    assert_eq!(post(JSON, r#"{"query":1}"#).await, 400);
+    let not_acceptable = server.post(&[("accept", "text/html")], r#"{"query":"{__typename}"}"#).await;
+    assert_eq!(not_acceptable.status, 406);
+    let put = server.send("PUT", "/graphql", &[], "").await;
+    assert_eq!(put.status, 405);
+    assert!(put.head.contains("allow: get, post"));
+}
+
+#[tokio::test]
+async fn a_get_reads_and_never_writes() {
+    let server = serve().await;
+    assert_eq!(server.send("GET", "/graphql?query=%7B__typename%7D", &[], "").await.status, 200);
+    let input = format!(
+        "{{commandId:\"{}\",operator:\"a\",name:\"a\",zone:\"UTC\",currency:\"EUR\",layout:{{pools:[{{id:\"p\",name:\"p\"}}]}}}}",
+        new_id()
+    );
+    let mutation = format!("mutation{{registerFacility(input:{input}){{position}}}}");
+    let encoded: String = mutation.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let answer = server.send("GET", &format!("/graphql?query={encoded}"), &[], "").await;
+    assert_eq!(answer.status, 405, "{answer:?}");
+    assert!(answer.head.contains("allow: post"));
+    assert_eq!(*octocity_log::EventLog::head(&*server.log).borrow(), octocity_log::Position(0));
+}
+
+#[tokio::test]
+async fn hostile_documents_are_refused_before_they_run() {
+    let server = serve().await;
+    let ask = |query: String| {
+        let server = &server;
+        async move { server.ask(&query, json!({})).await }
+    };
+    let aliases: String = (0..1_600).map(|at| format!("a{at}: status {{ now }} ")).collect();
+    assert_eq!(code(&ask(format!("{{ {aliases} }}")).await), "QUERY_TOO_LARGE");
+    let deep = format!("{{ facility(id: \"\") {}", "{ a ".repeat(1_000));
+    assert_eq!(code(&ask(deep).await), "QUERY_TOO_DEEP");
+    let dear = "{ facilities(first: 500) { nodes { visits(first: 500) { nodes { id } } } } }".to_owned();
+    assert_eq!(code(&ask(dear).await), "QUERY_TOO_COMPLEX");
+    let huge = "{ facilities(first: 501) { nodes { id } } }".to_owned();
+    assert_eq!(code(&ask(huge).await), "BAD_USER_INPUT");
+    let too_large = server.post(&[], &" ".repeat((1 << 20) + 1)).await;
+    assert_eq!(too_large.status, 413);
+}
+
+#[tokio::test]
+async fn the_usual_introspection_passes() {
+    let server = serve().await;
+    let kind = "kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } }";
+    let query = format!(
+        "query IntrospectionQuery {{ __schema {{ queryType {{ name }} types {{ kind name description fields(includeDeprecated: true) {{ name args {{ name type {{ {kind} }} defaultValue }} type {{ {kind} }} }} inputFields {{ name type {{ {kind} }} }} enumValues {{ name }} }} }} }}"
+    );
+    let data = server.data(&query, json!({})).await;
+    assert!(data["__schema"]["types"].as_array().unwrap().len() > 50);
+}
+
+#[tokio::test]
+async fn tokens_name_who_asks_and_keep_others_out() {
+    let entry = TokenEntry { name: "gate-7".to_owned(), sha256: Sha256::digest(b"secret").into() };
+    let server = serve_with(Auth::new([entry]), Limits::default(), true).await;
+    let body = r#"{"query":"{__typename}"}"#;
+    let refused = server.post(&[], body).await;
+    assert_eq!((refused.status, code(&refused.json())), (401, "UNAUTHENTICATED"));
+    assert!(refused.head.contains("www-authenticate: bearer"));
+    assert_eq!(server.post(&[("authorization", "Bearer other")], body).await.status, 401);
+    assert_eq!(server.post(&[("authorization", "Bearer secret")], body).await.status, 200);
+}
+
+#[tokio::test]
+async fn bad_input_says_what_to_do() {
+    let server = serve().await;
+    for (query, expected) in [
+        ("{ facility(id: \"x\") { id } }", "BAD_USER_INPUT"),
+        ("{ facilities(after: \"zz\") { nodes { id } } }", "BAD_USER_INPUT"),
+        ("{ status { now } facilities(afterPosition: \"zz\") { nodes { id } } }", "BAD_USER_INPUT"),
+        ("{ facilities(afterPosition: \"11111111-0-1\") { nodes { id } } }", "POSITION_FOREIGN"),
+        ("{ operatorOverview(operator: \"nobody\") { inside } }", "BAD_USER_INPUT"),
+    ] {
+        let answer = server.ask(query, json!({})).await;
+        assert_eq!(code(&answer), expected, "{query}: {answer:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_shows_a_reference_and_no_insides() {
+    let server = serve().await;
+    let facility = server.facility(10).await;
+    server.log.fail_reads(1);
+    let query = "query Q($f: ID!) { laneActivity(facilityId: $f, lane: \"in\") { nodes { event } } }";
+    let answer = server.ask(query, json!({ "f": facility })).await;
+    assert_eq!(code(&answer), "INTERNAL", "{answer:#}");
+    let error = &answer["errors"][0];
+    let reference = error["extensions"]["reference"].as_str().unwrap();
+    assert_eq!(
+        error["message"].as_str().unwrap(),
+        format!("Internal error; the operator finds it in the log under reference {reference}.")
+    );
+}
+
+#[tokio::test]
+async fn pages_and_probes_answer() {
+    let server = serve().await;
+    for (path, holds) in [
+        ("/", "<h1>Octocity</h1>"),
+        ("/graphiql", "needs the internet"),
+        ("/health/live", "live"),
+        ("/health/ready", "ready"),
+        ("/metrics", "octocity_up 1"),
+    ] {
+        let answer = server.send("GET", path, &[], "").await;
+        assert!(answer.status == 200 && answer.body.contains(holds), "{path}: {answer:?}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use octocity_log::contract::Storage;
-use octocity_log::{EventLog, MemoryLog};
+use octocity_log::contract::{Storage, keeps_the_last_snapshot_of_a_stream};
+use octocity_log::{EventLog, MemoryLog, MemorySnapshots};
 
 struct Memory(MemoryLog);
 
@@ -14,3 +14,8 @@ impl Storage for Memory {
 }
 
 octocity_log::log_contract!(Memory(MemoryLog::default()));
+
+#[tokio::test]
+async fn snapshots() {
+    keeps_the_last_snapshot_of_a_stream(&MemorySnapshots::default()).await;
+}

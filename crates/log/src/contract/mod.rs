@@ -8,11 +8,13 @@ mod append;
 mod ledger;
 mod read;
 mod samples;
+mod snapshots;
 
 pub use append::*;
 pub use ledger::*;
 pub use read::*;
 pub use samples::*;
+pub use snapshots::*;
 
 use std::sync::Arc;
 

@@ -28,7 +28,9 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
     /// How long each measurement runs, all its rounds together.
-    pub seconds: u64,
+    pub seconds: f64,
+    /// How many facilities the wide measurements spread over.
+    pub facilities: usize,
     /// Where a scratch folder is made, and removed at the end: the disk that is measured.
     pub folder: PathBuf,
 }
@@ -46,7 +48,8 @@ pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Resul
             eprintln!("measuring {what}");
         }
     };
-    let measured = run(&BenchOptions { seconds: args.seconds.max(1), folder }, progress).await;
+    let options = BenchOptions { seconds: args.seconds.max(1) as f64, facilities: FACILITIES, folder };
+    let measured = run(&options, progress).await;
     let report = measured.map_err(|fault| Failure::fault(format!("The benchmark ended early: {fault}")))?;
     output.say(report.to_string().trim_end());
     output.finish(&report);
@@ -56,11 +59,11 @@ pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Resul
 /// Runs all measurements, one after another; `progress` is told what is measured now.
 pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<BenchReport, Fault> {
     let scratch = Scratch::new(&options.folder)?;
-    let round_seconds = options.seconds as f64 / ROUNDS as f64;
-    progress("(registering 1000 facilities first)");
-    let city = city::City::register(&scratch.dir.join("city"), FACILITIES).await?;
+    let round_seconds = options.seconds / ROUNDS as f64;
+    progress("(registering the facilities first)");
+    let city = city::City::register(&scratch.dir.join("city"), options.facilities).await?;
     let mut report = BenchReport::new();
-    for facilities in [1, FACILITIES] {
+    for facilities in [1, options.facilities] {
         for callers in [1, 64, 256] {
             progress(&format!("commands: {callers} callers on {facilities} facilities"));
             let case = commands::Case { callers, facilities, round_seconds };
@@ -70,7 +73,7 @@ pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<Benc
     progress("projection");
     report.projection = Some(projection::measure(&scratch.dir, &city, round_seconds).await?);
     progress("the way from gate to subscription");
-    report.latency = Some(latency::measure(&scratch.dir, &city, options.seconds as f64).await?);
+    report.latency = Some(latency::measure(&scratch.dir, &city, options.seconds).await?);
     Ok(report)
 }
 
@@ -101,4 +104,33 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn measures_everything_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = BenchOptions { seconds: 0.1, facilities: 5, folder: folder.path().to_owned() };
+        let report = run(&options, |_| {}).await.unwrap();
+        let cases: Vec<_> =
+            report.commands.iter().map(|figures| (figures.facilities, figures.callers)).collect();
+        assert_eq!(cases, [(1, 1), (1, 64), (1, 256), (5, 1), (5, 64), (5, 256)]);
+        let rates = report.commands.iter().map(|figures| figures.rates).chain(report.projection);
+        for rate in rates {
+            assert!(rate.per_second > 0.0 && rate.bare_per_second > 0.0 && rate.ratio.is_finite());
+        }
+        assert!(report.commands[1].commands_per_commit > 1.0, "64 callers share syncs");
+        let latency = report.latency.unwrap();
+        assert!(latency.passages > 0 && latency.p99_us >= latency.p50_us);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_median_is_the_one_in_the_middle() {
+        assert_eq!(median([9.0, 1.0, 5.0]), 5.0);
+        assert_eq!(median([]), 0.0);
+    }
 }

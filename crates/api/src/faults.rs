@@ -17,6 +17,8 @@ pub enum Code {
     GraphqlValidationFailed,
     /// An argument's value is not what its description asks for.
     BadUserInput,
+    /// A payment card's number stands where none may.
+    PaymentCardNumber,
     QueryTooLarge,
     QueryTooDeep,
     /// Its fields times the sizes of its pages are more than is served at once.
@@ -27,8 +29,6 @@ pub enum Code {
     PositionNotReached,
     /// The position is of another log.
     PositionForeign,
-    /// An event subscription's reader was too slow, or the server stops; resume from the position.
-    StreamEnded,
     Internal,
 }
 
@@ -39,6 +39,7 @@ impl Code {
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::PaymentCardNumber => "PAYMENT_CARD_NUMBER",
             Self::QueryTooLarge => "QUERY_TOO_LARGE",
             Self::QueryTooDeep => "QUERY_TOO_DEEP",
             Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
@@ -46,8 +47,32 @@ impl Code {
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::PositionNotReached => "POSITION_NOT_REACHED",
             Self::PositionForeign => "POSITION_FOREIGN",
-            Self::StreamEnded => "STREAM_ENDED",
             Self::Internal => "INTERNAL",
+        }
+    }
+
+    #[cfg(test)]
+    const ALL: [Self; 13] = [
+        Self::BadRequest,
+        Self::GraphqlParseFailed,
+        Self::GraphqlValidationFailed,
+        Self::BadUserInput,
+        Self::PaymentCardNumber,
+        Self::QueryTooLarge,
+        Self::QueryTooDeep,
+        Self::QueryTooComplex,
+        Self::Unauthenticated,
+        Self::TooManyStreams,
+        Self::PositionNotReached,
+        Self::PositionForeign,
+        Self::Internal,
+    ];
+
+    const fn class(self) -> Class {
+        match self {
+            Self::TooManyStreams | Self::PositionNotReached => Class::Unavailable,
+            Self::Internal => Class::Internal,
+            _ => Class::BadRequest,
         }
     }
 
@@ -56,6 +81,28 @@ impl Code {
         let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
         if extensions.get("code").is_none() {
             extensions.set("code", self.as_str());
+            extensions.set("classification", self.class().as_str());
+        }
+    }
+}
+
+/// `extensions.classification`: who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// The client: with another request.
+    BadRequest,
+    /// Nobody: the same request passes later.
+    Unavailable,
+    /// We.
+    Internal,
+}
+
+impl Class {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "BAD_REQUEST",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL_SERVER_ERROR",
         }
     }
 }
@@ -68,15 +115,21 @@ pub fn coded(code: Code, sentence: impl Into<String>) -> Box<ServerError> {
 }
 
 /// An error of one field.
-pub fn field_error(code: &str, sentence: impl Into<String>) -> Error {
+pub fn field_error(code: Code, sentence: impl Into<String>) -> Error {
+    classified(code.as_str(), code.class(), sentence)
+}
+
+fn classified(code: &str, class: Class, sentence: impl Into<String>) -> Error {
     let mut error = Error::new(sentence);
-    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    extensions.set("code", code);
+    extensions.set("classification", class.as_str());
     error
 }
 
 /// What the client sent cannot be used; the sentence says what would be.
 pub fn bad_input(sentence: impl Into<String>) -> Error {
-    field_error(Code::BadUserInput.as_str(), sentence)
+    field_error(Code::BadUserInput, sentence)
 }
 
 static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
@@ -87,7 +140,7 @@ pub fn internal(during: &'static str, fault: &dyn Display) -> Error {
     let reference = format!("{:x}-{:x}", std::process::id(), NEXT_REFERENCE.fetch_add(1, Ordering::Relaxed));
     tracing::error!(during, reference, fault = %fault, "request failed by a fault of ours");
     let sentence = format!("Internal error; the operator finds it in the log under reference {reference}.");
-    let mut error = field_error(Code::Internal.as_str(), sentence);
+    let mut error = field_error(Code::Internal, sentence);
     error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("reference", reference);
     error
 }
@@ -100,5 +153,37 @@ pub fn command_error(error: &CommandError) -> Error {
         shown.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", error.code());
         return shown;
     }
-    field_error(error.code(), error.to_string())
+    let class = if matches!(error, CommandError::Busy) { Class::Unavailable } else { Class::BadRequest };
+    classified(error.code(), class, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/errors.md");
+
+    #[test]
+    fn every_code_has_its_line_in_the_documentation() {
+        for code in Code::ALL {
+            let line = format!("| `{}` | `{}` |", code.as_str(), code.class().as_str());
+            assert!(PAGE.contains(&line), "{line}");
+        }
+        for error in [
+            CommandError::IdReused,
+            CommandError::IdExpired,
+            CommandError::IdFromFuture,
+            CommandError::IdInvalid,
+            CommandError::Busy,
+        ] {
+            assert!(PAGE.contains(&format!("| `{}` |", error.code())), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_the_log_keeps_its_insides() {
+        let fault = octocity_log::LogError::Unavailable("/var/secret/log.db is on fire".to_owned());
+        let shown = command_error(&CommandError::Log(fault));
+        assert!(!format!("{shown:?}").contains("secret"), "{shown:?}");
+    }
 }

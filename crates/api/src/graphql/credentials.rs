@@ -6,7 +6,7 @@ use octocity_domain::payments::{Token, TokenFault};
 
 use super::inputs::{at_most, each};
 use super::scalars::{MAX_TEXT, id, text, uuid_id};
-use crate::faults::{bad_input, field_error};
+use crate::faults::{Code, bad_input, field_error};
 use crate::plates;
 
 /// What identifies a vehicle or its driver. Exactly one field is given.
@@ -106,7 +106,7 @@ fn no_payment_card(given: &str) -> Result<()> {
         return Ok(());
     }
     let sentence = "'card' looks like a payment card's number, which is never stored; give an access card's.";
-    Err(field_error("PAYMENT_CARD_NUMBER", sentence))
+    Err(field_error(Code::PaymentCardNumber, sentence))
 }
 
 /// The kinds of credentials.

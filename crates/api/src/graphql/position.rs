@@ -24,7 +24,7 @@ impl Api {
         if !parsed.is_of(self.log.id()) || parsed.epoch > self.log.epoch() {
             let sentence =
                 "This position is of another log; leave it out and take a new one from the answer.";
-            return Err(field_error(Code::PositionForeign.as_str(), sentence));
+            return Err(field_error(Code::PositionForeign, sentence));
         }
         Ok(if parsed.epoch < self.log.epoch() { Position::default() } else { parsed.position })
     }
@@ -38,7 +38,7 @@ impl Api {
             return Ok(());
         }
         let sentence = "The read models did not reach this position in time; ask again in a moment.";
-        Err(field_error(Code::PositionNotReached.as_str(), sentence))
+        Err(field_error(Code::PositionNotReached, sentence))
     }
 }
 

@@ -72,9 +72,9 @@ impl Request<'_> {
         ledger
     }
 
-    fn gives_back(&self, used: ReservationId) -> bool {
-        let key = Credential::Reservation { reservation: used }.match_key();
-        self.lapsing.iter().any(|(_, open)| open.keys().contains(&key))
+    /// Whether the grant that used a right to enter ends with this request.
+    fn gives_back(&self, used_by: Option<GrantId>) -> bool {
+        used_by.is_some_and(|grant| self.lapsing.iter().any(|(lapsing, _)| *lapsing == grant))
     }
 }
 
@@ -151,7 +151,7 @@ fn admit_reservation(gate: &Gate<'_>, request: &Request<'_>, reservation: Reserv
     if promise.cancelled {
         return Err(ParkingRefusal::ReservationCancelled { reservation });
     }
-    if gate.state.used_reservations.contains_key(&reservation) && !request.gives_back(reservation) {
+    if gate.state.used_reservations.get(&reservation).is_some_and(|used| !request.gives_back(used.by)) {
         return Err(ParkingRefusal::ReservationUsed { reservation });
     }
     if gate.now() >= promise.interval.end {

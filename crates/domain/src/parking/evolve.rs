@@ -5,8 +5,8 @@ use super::event::{
     AdmissionMode, Basis, Departure, Entry, HoldRelease, ModeScope, ParkingEvent, Reconciliation,
 };
 use super::state::{
-    Hold, OpenGrant, ParkingState, REVIEW_SECONDS, UnmatchedExit, Visit, VisitStatus, add_keys, match_keys,
-    shares,
+    Hold, OpenGrant, ParkingState, REVIEW_SECONDS, UnmatchedExit, UsedReservation, Visit, VisitStatus,
+    add_keys, match_keys, shares,
 };
 use crate::decider::Moment;
 use crate::ids::{GrantId, VisitId};
@@ -96,7 +96,8 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
                 ledger.held = ledger.held.saturating_sub(1);
             }
             if *release != HoldRelease::CheckedIn {
-                state.used_reservations.insert(*reservation, moment.decided_at);
+                let used = UsedReservation { at: moment.decided_at, by: None };
+                state.used_reservations.insert(*reservation, used);
             }
         }
     }
@@ -122,8 +123,10 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
     let reservation = event.used_reservation();
     if let Some(reservation) = reservation {
         let oldest = moment.decided_at.minus_seconds(REVIEW_SECONDS);
-        state.used_reservations.retain(|_, used_at| *used_at >= oldest);
-        state.used_reservations.insert(reservation, moment.decided_at);
+        state.used_reservations.retain(|_, used| used.at >= oldest);
+        let used = UsedReservation { at: moment.decided_at, by: Some(*grant) };
+        // Used up already, it stays so, whatever becomes of a grant that was given all the same (an override).
+        state.used_reservations.entry(reservation).or_insert(used);
     }
     let on_reservation = matches!(basis, Basis::Reservation { .. });
     let ledger = state.ledger(*pool);
@@ -141,17 +144,15 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
     state.grants.insert(*grant, open);
 }
 
-/// Gives the place back, and the right to enter with it.
+/// Gives the place back, and with it the right to enter that this grant had used up.
 fn grant_lapsed(state: &mut ParkingState, grant: GrantId) {
-    if let Some(OpenGrant::Entry { pool, reservation, keys, .. }) = state.grants.remove(&grant) {
+    if let Some(OpenGrant::Entry { pool, reservation, .. }) = state.grants.remove(&grant) {
         let ledger = state.ledger(pool);
         ledger.granted = ledger.granted.saturating_sub(1);
         if reservation.is_some() {
             ledger.on_reservation = ledger.on_reservation.saturating_sub(1);
         }
-        state.used_reservations.retain(|used, _| {
-            Some(*used) != reservation && !keys.iter().any(|key| key.0 == format!("reservation:{used}"))
-        });
+        state.used_reservations.retain(|_, used| used.by != Some(grant));
     }
 }
 

@@ -135,6 +135,14 @@ pub struct Hold {
     pub until: Timestamp,
 }
 
+/// A right to enter that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UsedReservation {
+    pub at: Timestamp,
+    /// The grant that used it, and gives it back if it lapses; None where the time for it is over.
+    pub by: Option<GrantId>,
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ParkingState {
     pub(super) pools: BTreeMap<PoolId, PoolLedger>,
@@ -151,7 +159,7 @@ pub struct ParkingState {
     pub(super) unmatched_exits: VecDeque<UnmatchedExit>,
     pub(super) holds: BTreeMap<ReservationId, Hold>,
     /// Reservations whose right to enter is used up, by when that was decided.
-    pub(super) used_reservations: BTreeMap<ReservationId, Timestamp>,
+    pub(super) used_reservations: BTreeMap<ReservationId, UsedReservation>,
     /// The newest movements: (when, pool, change of inside).
     movements: VecDeque<(Timestamp, PoolId, i32)>,
     pub(super) latest_passage_at: Timestamp,

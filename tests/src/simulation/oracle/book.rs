@@ -1,6 +1,6 @@
 //! One facility's promises, counted again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use octocity_domain::reservations::ReservationsEvent;
 use octocity_domain::{Interval, PoolId, ReservationId, Timestamp};
@@ -10,7 +10,7 @@ use super::DEADLINE_SECONDS;
 #[derive(Default)]
 pub struct Book {
     /// All there ever were.
-    pub known: BTreeSet<ReservationId>,
+    pub known: BTreeMap<ReservationId, (PoolId, Interval)>,
     reservable: HashMap<PoolId, u32>,
     /// Neither cancelled nor ended.
     open: BTreeMap<ReservationId, (PoolId, Interval)>,
@@ -23,7 +23,7 @@ impl Book {
                 self.reservable.insert(*pool, *places);
             }
             ReservationsEvent::ReservationMade { reservation, pool, interval, .. } => {
-                self.known.insert(*reservation);
+                self.known.insert(*reservation, (*pool, *interval));
                 if self.open.insert(*reservation, (*pool, *interval)).is_some() {
                     return Err("9: a reservation is made twice".to_owned());
                 }
@@ -37,7 +37,11 @@ impl Book {
             | ReservationsEvent::ReservationEnded { reservation, .. } => {
                 self.open.remove(reservation).ok_or("9: a reservation ends that is not open")?;
             }
-            ReservationsEvent::ReservationCheckedIn { .. } => {}
+            // It beats a cancellation that was seen before it.
+            ReservationsEvent::ReservationCheckedIn { reservation } => {
+                let promise = self.known.get(reservation).ok_or("9: an unknown reservation is checked in")?;
+                self.open.insert(*reservation, *promise);
+            }
         }
         Ok(())
     }

@@ -49,7 +49,10 @@ impl Oracle {
         }
         // A command's events are one append: what must hold of visits holds between commands.
         for (facility, yard) in &self.yards {
-            yard.check().map_err(|sentence| format!("{sentence}\n  at facility {facility}"))?;
+            yard.check().map_err(|sentence| {
+                let history = self.history(StreamId::new(Category::Parking, facility.uuid()));
+                format!("{sentence}\n  {history}")
+            })?;
         }
         Ok(())
     }
@@ -117,7 +120,7 @@ impl Oracle {
             visits: newest(
                 visits.flat_map(|yard| yard.visits_inside().chain(yard.visits_in_review())).collect(),
             ),
-            reservations: newest(reservations.flat_map(|book| book.known.iter().copied()).collect()),
+            reservations: newest(reservations.flat_map(|book| book.known.keys().copied()).collect()),
             payments: newest(self.tills.keys().copied().collect()),
         }
     }

@@ -192,6 +192,8 @@ impl Yard {
         {
             return Err(format!("9: reservation {reservation} admits twice"));
         }
+        // Whoever an attendant lets in, or everybody comes in, has no right of his own to use up.
+        let reservation = reservation.filter(|_| !matches!(basis, Basis::FreeFlow | Basis::Override { .. }));
         let grant_of = Grant { pool: *pool, expires_at: *expires_at, reservation, keys: keys(credentials) };
         match self.grants.insert(*grant, grant_of) {
             Some(_) => Err("9: a grant is given twice".to_owned()),

@@ -275,6 +275,22 @@ fn early_arrival_is_a_policy() {
 }
 
 #[test]
+fn an_override_that_lapses_gives_no_used_reservation_back() {
+    let mut garage = Garage::with_places(5);
+    garage.knows(9, 0, 100);
+    garage.passes(Direction::Entry, &[plate("B")], 0);
+    garage.enters(&[with_reservation(9)]);
+    garage.passes(Direction::Entry, &[with_reservation(9)], 0);
+    garage.accepts(&ParkingCommand::OverrideGate {
+        lane: lane("in"),
+        direction: Direction::Entry,
+        credentials: vec![with_reservation(9)],
+        reason: "shown a second time".to_owned(),
+    });
+    garage.at(10).refuses(&enter("in", &[with_reservation(9)]), "RESERVATION_USED");
+}
+
+#[test]
 fn a_cancelled_an_unknown_and_an_ended_reservation_admit_nobody() {
     let mut garage = Garage::with_places(5);
     garage.refuses(&enter("in", &[with_reservation(9)]), "RESERVATION_UNKNOWN");

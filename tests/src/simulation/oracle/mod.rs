@@ -44,7 +44,8 @@ impl Oracle {
             self.take(event).map_err(|sentence| {
                 let (stream, revision) = (event.stream, event.revision);
                 let data = String::from_utf8_lossy(&event.data);
-                format!("{sentence}\n  at {stream}@{revision} {} {data}", event.event_type)
+                let history = self.history(stream);
+                format!("{sentence}\n  at {stream}@{revision} {} {data}\n  {history}", event.event_type)
             })?;
         }
         // A command's events are one append: what must hold of visits holds between commands.

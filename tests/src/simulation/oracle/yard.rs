@@ -45,8 +45,8 @@ pub struct Yard {
     inside: BTreeMap<VisitId, Stay>,
     /// Gone without an exit seen, as somebody presumes.
     in_review: HashMap<VisitId, Stay>,
-    /// Reservations that let somebody in, or are about to.
-    consumed: BTreeSet<ReservationId>,
+    /// Reservations that let somebody in, or are about to, with the grant that did.
+    consumed: HashMap<ReservationId, GrantId>,
     /// The reservation whose hold was just turned into the next grant.
     checking_in: Option<ReservationId>,
 }
@@ -127,9 +127,8 @@ impl Yard {
             }
             ParkingEvent::EntryGranted { .. } => return self.granted(event),
             ParkingEvent::GrantLapsed { grant, .. } => {
-                if let Some(reservation) = self.grants.remove(grant).and_then(|grant| grant.reservation) {
-                    self.consumed.remove(&reservation);
-                }
+                self.grants.remove(grant);
+                self.consumed.retain(|_, used_by| used_by != grant);
             }
             ParkingEvent::VehicleEntered { .. } => return self.entered(event),
             ParkingEvent::VehicleLeft { departure, pool, .. } => return self.left(*departure, *pool),
@@ -187,7 +186,7 @@ impl Yard {
         }
         let reservation = event.used_reservation();
         if let Some(reservation) = reservation
-            && !self.consumed.insert(reservation)
+            && *self.consumed.entry(reservation).or_insert(*grant) != *grant
             && matches!(basis, Basis::Reservation { .. })
         {
             return Err(format!("9: reservation {reservation} admits twice"));

@@ -6,23 +6,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use octocity_api::{Probes, Readiness};
 use octocity_commands::Progress;
+use octocity_log::Position;
 use octocity_projections::ReadModels;
 use tokio::sync::watch;
 
 use crate::node::Node;
 use crate::output::resident_bytes;
 
+/// So many effects may be due from moment to moment while traffic flows; more are a backlog.
+const DUE_IN_TRAFFIC: usize = 64;
+
 pub struct Vitals {
     node: Arc<Node>,
     models: ReadModels,
     processes: watch::Receiver<Progress>,
-    /// Set once the projections and the processes had caught up with what the start found.
+    /// The log's head that the start found.
+    begun_at: Position,
+    /// Set once the projections and the processes had caught up with that.
     caught_up: AtomicBool,
 }
 
 impl Vitals {
-    pub const fn new(node: Arc<Node>, models: ReadModels, processes: watch::Receiver<Progress>) -> Self {
-        Self { node, models, processes, caught_up: AtomicBool::new(false) }
+    pub fn new(node: Arc<Node>, models: ReadModels, processes: watch::Receiver<Progress>) -> Self {
+        let begun_at = node.head();
+        Self { node, models, processes, begun_at, caught_up: AtomicBool::new(false) }
     }
 }
 
@@ -31,14 +38,12 @@ impl Probes for Vitals {
         if self.caught_up.load(Ordering::Relaxed) {
             return Readiness::Ready;
         }
-        let head = self.node.head();
-        if self.models.position() < head {
+        if self.models.position() < self.begun_at {
             let sentence = "The read models are still catching up with the log; ask again soon.".to_owned();
             return Readiness::NotReady { sentence };
         }
-        // Before their first look they know no head; nothing to do and nothing looked at are told apart by it.
         let processes = *self.processes.borrow();
-        if processes.head < head || !processes.is_idle() {
+        if processes.position < self.begun_at || processes.due > DUE_IN_TRAFFIC {
             let sentence = "The processes are still catching up with the log; ask again soon.".to_owned();
             return Readiness::NotReady { sentence };
         }

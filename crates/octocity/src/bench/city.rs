@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use octocity_adapters::clock::{SystemClock, new_command_id};
 use octocity_adapters::sqlite::{SqliteLog, SqliteLogOptions};
@@ -14,6 +15,9 @@ use octocity_log::{Actor, EventLog};
 
 use super::Fault;
 
+/// How long a log may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(60);
+
 /// A log in which the facilities are registered; every round starts from a copy of it.
 pub struct City {
     pub log: PathBuf,
@@ -22,6 +26,7 @@ pub struct City {
 
 /// A handler on a log of its own.
 pub struct Shell {
+    path: PathBuf,
     pub log: Arc<SqliteLog>,
     pub handler: Arc<Handler>,
 }
@@ -31,16 +36,22 @@ impl Shell {
         let log = Arc::new(SqliteLog::open(path, SqliteLogOptions::default())?);
         let port: Arc<dyn EventLog> = Arc::clone(&log) as Arc<dyn EventLog>;
         let handler = Handler::new(port, None, Arc::new(SystemClock), HandlerOptions::default());
-        Ok(Self { log, handler })
+        Ok(Self { path: path.to_owned(), log, handler })
     }
 
-    /// Waits until nothing uses the log any more, so that its file is whole.
-    pub async fn close(self) {
-        let log = Arc::downgrade(&self.log);
+    /// Waits until nothing uses the log any more and its file is whole: the last to close it removes the
+    /// write-ahead log beside it.
+    pub async fn close(self) -> Result<(), Fault> {
+        let beside = self.path.with_extension("db-wal");
         drop(self);
-        while log.strong_count() > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let closing = Instant::now();
+        while beside.exists() {
+            if closing.elapsed() > CLOSE_LIMIT {
+                return Err("the log was not closed in time".into());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        Ok(())
     }
 }
 
@@ -64,7 +75,7 @@ impl City {
                 return Err(format!("a facility was refused: {refusal:?}").into());
             }
         }
-        shell.close().await;
+        shell.close().await?;
         Ok(Self { log, facilities })
     }
 

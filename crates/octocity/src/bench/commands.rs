@@ -58,7 +58,7 @@ pub async fn run(path: &Path, facilities: &[FacilityId], case: Case) -> Result<R
     call(&shell.handler, &facilities, case.callers, pace).await?;
     let seconds = started.elapsed().as_secs_f64();
     let after = shell.log.counters();
-    shell.close().await;
+    shell.close().await?;
     let commands = (after.appended_entries - before.appended_entries) as f64;
     let commits = (after.commits - before.commits).max(1) as f64;
     Ok(Round { per_second: commands / seconds, commands_per_commit: commands / commits, start })

@@ -66,7 +66,7 @@ async fn subscribed(dir: &Path, city: &City, lasting: Duration) -> Result<Histog
     stop.send_replace(true);
     running.await?;
     drop(models);
-    shell.close().await;
+    shell.close().await?;
     Ok(histogram)
 }
 

@@ -31,6 +31,7 @@ fn entered(visit: Option<VisitId>) -> ParkingEvent {
 
 fn left(visit: VisitId) -> ParkingEvent {
     ParkingEvent::VehicleLeft {
+        on_reservation: false,
         departure: Departure::Visit { visit },
         grant: None,
         lane: lane("out"),

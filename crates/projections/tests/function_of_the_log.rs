@@ -80,8 +80,15 @@ proptest! {
             for row in occupancy(&models).await {
                 let garage = garages.iter().find(|garage| garage.facility == row.facility).unwrap();
                 let ledger = garage.state.pool(row.pool);
-                let known = [row.visits, row.unidentified, row.granted, row.held];
-                let decided = [ledger.visits, ledger.unidentified, ledger.granted, ledger.held].map(i64::from);
+                let known = [row.visits, row.unidentified, row.granted, row.held, row.on_reservation];
+                let decided = [
+                    ledger.visits,
+                    ledger.unidentified,
+                    ledger.granted,
+                    ledger.held,
+                    ledger.on_reservation,
+                ]
+                .map(i64::from);
                 prop_assert_eq!(known, decided);
             }
             Ok(())

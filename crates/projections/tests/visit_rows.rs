@@ -81,6 +81,7 @@ fn passed_in(
 
 fn left(departure: Departure) -> ParkingEvent {
     ParkingEvent::VehicleLeft {
+        on_reservation: false,
         departure,
         grant: None,
         lane: lane("out"),
@@ -98,6 +99,7 @@ fn left(departure: Departure) -> ParkingEvent {
 
 fn reconciled(number: u128, outcome: Reconciliation, visits_change: i8) -> ParkingEvent {
     ParkingEvent::VisitReconciled {
+        on_reservation: false,
         visit: visit(number),
         pool: pool("short"),
         outcome,
@@ -108,7 +110,12 @@ fn reconciled(number: u128, outcome: Reconciliation, visits_change: i8) -> Parki
 
 fn presumed_left(number: u128) -> ParkingEvent {
     let presumption = Presumption::ReEntry;
-    ParkingEvent::VisitPresumedLeft { visit: visit(number), pool: pool("short"), presumption }
+    ParkingEvent::VisitPresumedLeft {
+        visit: visit(number),
+        pool: pool("short"),
+        presumption,
+        on_reservation: false,
+    }
 }
 
 fn of_visit(number: u128) -> Departure {
@@ -147,8 +154,12 @@ async fn a_granted_visit_enters_and_leaves_under_its_cover() {
 
 #[tokio::test]
 async fn a_lapsed_grant_gives_its_place_back() {
-    let lapsed =
-        ParkingEvent::GrantLapsed { grant: grant(1), visit: Some(visit(1)), pool: Some(pool("short")) };
+    let lapsed = ParkingEvent::GrantLapsed {
+        grant: grant(1),
+        visit: Some(visit(1)),
+        pool: Some(pool("short")),
+        on_reservation: false,
+    };
     let models = given(&[(0, granted(1))]).await;
     let counts = |row: Option<OccupancyRow>| row.map(|row| (row.granted, row.free()));
     let key = (facility(1), pool("short"));

@@ -322,7 +322,9 @@ fn left_at_once(
         None if gate.state.pool(pool).unidentified > 0 => Departure::Unidentified,
         None => Departure::MissedEntry,
     };
+    let on_reservation = visit.and_then(|id| gate.state.visit(id)).is_some_and(|known| known.on_reservation);
     gate.event_now(ParkingEvent::VehicleLeft {
+        on_reservation,
         departure,
         grant: Some(grant),
         lane: lane.id,

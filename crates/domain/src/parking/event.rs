@@ -281,6 +281,9 @@ pub enum ParkingEvent {
         /// Whose place is free again; None for an exit's grant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pool: Option<PoolId>,
+        /// Whether the visit was admitted on a reservation: it then gives a place of the reserved part back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        on_reservation: bool,
     },
     /// `visit` is None where no credential was seen: one unidentified vehicle more.
     VehicleEntered {
@@ -302,6 +305,9 @@ pub enum ParkingEvent {
         clock: DeviceClock,
     },
     VehicleLeft {
+        /// Whether the visit was admitted on a reservation: it then gives a place of the reserved part back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        on_reservation: bool,
         departure: Departure,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grant: Option<GrantId>,
@@ -339,11 +345,17 @@ pub enum ParkingEvent {
     },
     /// Unbilled and in review until somebody reconciles it.
     VisitPresumedLeft {
+        /// Whether the visit was admitted on a reservation: it then gives a place of the reserved part back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        on_reservation: bool,
         visit: VisitId,
         pool: PoolId,
         presumption: Presumption,
     },
     VisitReconciled {
+        /// Whether the visit was admitted on a reservation: it then gives a place of the reserved part back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        on_reservation: bool,
         visit: VisitId,
         pool: PoolId,
         #[serde(flatten)]
@@ -384,6 +396,12 @@ pub enum ParkingEvent {
         pool: PoolId,
         release: HoldRelease,
     },
+}
+
+/// For serde, which hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl ParkingEvent {

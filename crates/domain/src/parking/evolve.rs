@@ -61,7 +61,7 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             };
             state.open_visit(*visit, declared);
         }
-        ParkingEvent::VisitPresumedLeft { visit, pool, presumption: _ } => {
+        ParkingEvent::VisitPresumedLeft { visit, pool, .. } => {
             state.count(*pool, at, -1, 0);
             if let Some(mut gone) = state.take_out(*visit) {
                 gone.status = VisitStatus::PresumedLeft { since: moment.decided_at };
@@ -70,7 +70,9 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             }
             state.forget_reviewed_long_ago(moment.decided_at);
         }
-        ParkingEvent::VisitReconciled { visit, pool, outcome, visits_change, unidentified_change } => {
+        ParkingEvent::VisitReconciled {
+            visit, pool, outcome, visits_change, unidentified_change, ..
+        } => {
             state.count(*pool, at, i64::from(*visits_change), i64::from(*unidentified_change));
             visit_reconciled(state, *visit, *outcome);
         }

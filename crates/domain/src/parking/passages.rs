@@ -58,16 +58,22 @@ fn judged<'a>(gate: &Gate<'_>, mut seen: Seen<'a>) -> Seen<'a> {
 fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let seen_keys = match_keys(seen.credentials);
     let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys);
-    let (granted_visit, granted_pool, granted_keys) = match grant {
-        Some((_, OpenGrant::Entry { visit, pool, keys, .. })) => (Some(*visit), Some(*pool), keys.as_slice()),
-        _ => (None, None, [].as_slice()),
+    let (granted_visit, granted_pool, granted_keys, on_reservation) = match grant {
+        Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })) => {
+            (Some(*visit), Some(*pool), keys.as_slice(), reservation.is_some())
+        }
+        _ => (None, None, [].as_slice(), false),
     };
     let pool = granted_pool.or(seen.pool).unwrap_or(lane.pool);
     let keys: Vec<MatchKey> = seen_keys.iter().chain(granted_keys).cloned().collect();
     let visit = (!keys.is_empty()).then(|| granted_visit.unwrap_or_else(|| gate.context.command_id.visit()));
 
     let inside = Inside::of(gate, &keys, seen.at);
-    let joined = join(gate, &keys, seen.at, inside.next_entry_at);
+    // Who was granted an entry comes now, and not before an exit that was seen earlier.
+    let joined = match grant {
+        Some(_) => None,
+        None => join(gate, &keys, seen.at, inside.next_entry_at),
+    };
     let mut irregularities = irregularities_of_entry(gate, lane, pool, grant.is_some());
     if inside.anyone() {
         irregularities.push(Irregularity::AlreadyInside);
@@ -93,7 +99,10 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     // Late news: the vehicle has entered again since, so it had left in between, unseen.
     if let (Some(visit), Some(next), None) = (visit, inside.next_entry_at, joined) {
         let presumption = Presumption::ReEntry;
-        events.push(Fact::new(ParkingEvent::VisitPresumedLeft { visit, pool, presumption }, next));
+        events.push(Fact::new(
+            ParkingEvent::VisitPresumedLeft { visit, pool, presumption, on_reservation },
+            next,
+        ));
     }
     events
 }
@@ -145,11 +154,8 @@ fn irregularities_of_entry(gate: &Gate<'_>, lane: &Lane, pool: PoolId, granted: 
 
 /// The exit that came before its entry's news: the first one not before the entry, and not after `before`.
 fn join(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp, before: Option<Timestamp>) -> Option<JoinedExit> {
-    let earliest = at.minus_seconds(CLOCK_SKEW_SECONDS);
     let fits = |exit: &&UnmatchedExit| {
-        exit.left_at >= earliest
-            && before.is_none_or(|limit| exit.left_at <= limit)
-            && shares(&exit.keys, keys)
+        exit.left_at >= at && before.is_none_or(|limit| exit.left_at <= limit) && shares(&exit.keys, keys)
     };
     let exit = gate.state.unmatched_exits.iter().filter(fits).min_by_key(|exit| exit.left_at)?;
     Some(JoinedExit { left_at: exit.left_at, gives_back_unidentified: exit.took_unidentified })
@@ -157,8 +163,10 @@ fn join(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp, before: Option<Timest
 
 /// The older visit of a credential that is seen entering again.
 pub(super) fn presumed_left(gate: &Gate<'_>, visit: VisitId, at: Timestamp) -> Option<Fact<ParkingEvent>> {
-    let pool = gate.state.visit(visit)?.pool;
-    Some(Fact::new(ParkingEvent::VisitPresumedLeft { visit, pool, presumption: Presumption::ReEntry }, at))
+    let known = gate.state.visit(visit)?;
+    let (pool, on_reservation) = (known.pool, known.on_reservation);
+    let presumption = Presumption::ReEntry;
+    Some(Fact::new(ParkingEvent::VisitPresumedLeft { visit, pool, presumption, on_reservation }, at))
 }
 
 /// The open grant that a passage is of: the one of these credentials, else the oldest one of the lane that the
@@ -216,7 +224,9 @@ fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     if gate.state.lane_mode(lane.id) == AdmissionMode::Shut {
         irregularities.push(Irregularity::LaneShut);
     }
+    let on_reservation = visit.and_then(|id| gate.state.visit(id)).is_some_and(|known| known.on_reservation);
     let event = ParkingEvent::VehicleLeft {
+        on_reservation,
         departure,
         grant: grant.map(|(id, _)| id),
         lane: lane.id,

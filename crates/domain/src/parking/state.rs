@@ -79,10 +79,15 @@ impl OpenGrant {
     /// That this grant, of this id, did not become a passage.
     pub(super) const fn lapsed(&self, grant: GrantId) -> ParkingEvent {
         match self {
-            Self::Entry { visit, pool, .. } => {
-                ParkingEvent::GrantLapsed { grant, visit: Some(*visit), pool: Some(*pool) }
+            Self::Entry { visit, pool, reservation, .. } => ParkingEvent::GrantLapsed {
+                grant,
+                visit: Some(*visit),
+                pool: Some(*pool),
+                on_reservation: reservation.is_some(),
+            },
+            Self::Exit { visit, .. } => {
+                ParkingEvent::GrantLapsed { grant, visit: *visit, pool: None, on_reservation: false }
             }
-            Self::Exit { visit, .. } => ParkingEvent::GrantLapsed { grant, visit: *visit, pool: None },
         }
     }
     pub fn keys(&self) -> &[MatchKey] {

@@ -109,8 +109,14 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         }
     };
     let pool = visit.pool;
-    let event =
-        ParkingEvent::VisitReconciled { visit: id, pool, outcome, visits_change, unidentified_change };
+    let event = ParkingEvent::VisitReconciled {
+        visit: id,
+        pool,
+        outcome,
+        visits_change,
+        unidentified_change,
+        on_reservation: visit.on_reservation,
+    };
     // Whom a count did not find, and who is confirmed to have left, was gone by that count.
     let happened_at = match (review, visit.status) {
         (Review::Confirm, VisitStatus::Missing { counted_at }) => counted_at,

@@ -1,7 +1,7 @@
 //! One row per pool: its counts now.
 
 use octocity_domain::facilities::{FacilityEvent, Layout};
-use octocity_domain::parking::{Departure, ParkingEvent};
+use octocity_domain::parking::{Basis, Departure, ParkingEvent};
 use octocity_domain::reservations::ReservationsEvent;
 use octocity_domain::{AreaId, Category, Event, FacilityId, PoolId, Timestamp};
 
@@ -27,6 +27,12 @@ row! {
     /// Entries granted and not yet passed.
     granted: i64,
     held: i64,
+    /// Of the visits and grants: those admitted on a reservation.
+    on_reservation: i64,
+    /// The places kept from walk-ins.
+    reserved_part: i64,
+    /// Whether an event set the reserved part; until then the plan's figure counts.
+    reserved_part_set: bool,
     out_of_service: i64,
     /// Vehicles inside by the area that an outer lane let them into, less those it let out of it.
     areas: Json<Vec<(AreaId, i64)>>,
@@ -53,8 +59,16 @@ impl OccupancyRow {
     pub fn over_capacity(&self) -> i64 {
         self.places_in_service().map_or(0, |places| (self.inside() - places).max(0))
     }
+    /// What a driver without a reservation could still be granted, by the rule of the gate: the reserved part is
+    /// never theirs, used or not. None where nobody knows the places.
+    pub fn free_for_walk_ins(&self) -> Option<i64> {
+        let walk_ins = self.inside() + self.granted - self.on_reservation;
+        let reserved = (self.held + self.on_reservation).max(self.reserved_part);
+        self.places_in_service().map(|places| (places - walk_ins - reserved).max(0))
+    }
+    /// Whether a driver without a reservation is turned away.
     pub fn is_full(&self) -> bool {
-        self.free() == Some(0)
+        self.free_for_walk_ins() == Some(0)
     }
     /// Whether nothing passed for longer than the facility's policy allows.
     pub fn is_stale(&self, stale_after_seconds: Option<u32>, now: Timestamp) -> bool {
@@ -112,6 +126,7 @@ impl View for Occupancy {
 fn pool_of(event: &ParkingEvent) -> Option<PoolId> {
     match event {
         ParkingEvent::CapacitySet { pool, .. }
+        | ParkingEvent::ReservedPartSet { pool, .. }
         | ParkingEvent::SpotTakenOutOfService { pool, .. }
         | ParkingEvent::SpotReturnedToService { pool, .. }
         | ParkingEvent::EntryGranted { pool, .. }
@@ -142,6 +157,9 @@ impl OccupancyRow {
             unidentified: 0,
             granted: 0,
             held: 0,
+            on_reservation: 0,
+            reserved_part: 0,
+            reserved_part_set: false,
             out_of_service: 0,
             areas: Json(Vec::new()),
             entries: 0,
@@ -160,28 +178,48 @@ impl OccupancyRow {
         if !self.reservable_set {
             self.reservable_places = Some(pool.reservable_places);
         }
+        if !self.reserved_part_set {
+            self.reserved_part = i64::from(pool.reservable_places);
+        }
     }
 
     fn count(&mut self, event: &ParkingEvent, at: Timestamp) {
         match event {
             ParkingEvent::VehicleEntered { .. } => self.entered(event, at),
-            ParkingEvent::VehicleLeft { departure, area, .. } => self.left(departure, *area, at),
+            ParkingEvent::VehicleLeft { departure, area, on_reservation, .. } => {
+                self.on_reservation -= i64::from(*on_reservation);
+                self.left(departure, *area, at);
+            }
             ParkingEvent::CapacitySet { places, .. } => {
                 self.places = *places;
                 self.places_set = true;
             }
             ParkingEvent::SpotTakenOutOfService { .. } => self.out_of_service += 1,
             ParkingEvent::SpotReturnedToService { .. } => self.out_of_service -= 1,
-            ParkingEvent::EntryGranted { .. } => self.granted += 1,
-            ParkingEvent::GrantLapsed { .. } => self.granted -= 1,
+            ParkingEvent::ReservedPartSet { places, .. } => {
+                self.reserved_part = i64::from(*places);
+                self.reserved_part_set = true;
+            }
+            ParkingEvent::EntryGranted { basis, .. } => {
+                self.granted += 1;
+                self.on_reservation += i64::from(matches!(basis, Basis::Reservation { .. }));
+            }
+            ParkingEvent::GrantLapsed { on_reservation, .. } => {
+                self.granted -= 1;
+                self.on_reservation -= i64::from(*on_reservation);
+            }
             ParkingEvent::PassageRefused { .. } => self.refused += 1,
             ParkingEvent::VisitDeclared { takes_unidentified, .. } => {
                 self.visits += 1;
                 self.unidentified -= i64::from(*takes_unidentified);
             }
-            ParkingEvent::VisitPresumedLeft { .. } => self.visits -= 1,
-            ParkingEvent::VisitReconciled { visits_change, unidentified_change, .. } => {
+            ParkingEvent::VisitPresumedLeft { on_reservation, .. } => {
+                self.visits -= 1;
+                self.on_reservation -= i64::from(*on_reservation);
+            }
+            ParkingEvent::VisitReconciled { visits_change, unidentified_change, on_reservation, .. } => {
                 self.visits += i64::from(*visits_change);
+                self.on_reservation += i64::from(*visits_change) * i64::from(*on_reservation);
                 self.unidentified += i64::from(*unidentified_change);
             }
             ParkingEvent::OccupancyCorrected { unidentified_change, .. } => {

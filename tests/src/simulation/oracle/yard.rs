@@ -253,8 +253,9 @@ impl Yard {
     }
 
     fn reconciled(&mut self, event: &ParkingEvent) -> Result<(), String> {
-        let ParkingEvent::VisitReconciled { visit, pool, outcome, visits_change, unidentified_change } =
-            event
+        let ParkingEvent::VisitReconciled {
+            visit, pool, outcome, visits_change, unidentified_change, ..
+        } = event
         else {
             return Ok(());
         };

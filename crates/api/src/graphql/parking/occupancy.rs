@@ -38,14 +38,16 @@ pub struct PoolOccupancy {
     granted: Option<i64>,
     /// Places kept for reservations that start soon; null for the past.
     held: Option<i64>,
-    /// What could still be granted, never below 0; null where nobody knows the places, and for the past. Of these, the
-    /// reservable places that are not used are kept from vehicles without a reservation.
+    /// Places that nobody is in, is granted or is kept for, never below 0; null where nobody knows the places, and
+    /// for the past.
     free: Option<i64>,
+    /// Of these, what a driver without a reservation can have: the reservable part is kept from them, used or not.
+    free_for_walk_ins: Option<i64>,
     /// How many are inside beyond the places in service.
     over_capacity: i64,
     /// Places out of service.
     out_of_service: i64,
-    /// No place is free: a state of the pool, not of the gates.
+    /// A driver without a reservation is turned away: a state of the pool, not of the gates.
     full: bool,
 }
 
@@ -125,8 +127,10 @@ pub struct OccupancyObject {
     granted: Option<i64>,
     /// Places kept for reservations that start soon; null for the past.
     held: Option<i64>,
-    /// What could still be granted in pools whose places are known; null where none is, and for the past.
+    /// Free places of the pools whose places are known; null where none is, and for the past.
     free: Option<i64>,
+    /// Of these, what drivers without a reservation can have.
+    free_for_walk_ins: Option<i64>,
     /// How many are inside beyond the places in service, pool by pool.
     over_capacity: i64,
     /// Places out of service.
@@ -156,6 +160,7 @@ impl PoolOccupancy {
             granted: Some(row.granted),
             held: Some(row.held),
             free: row.free(),
+            free_for_walk_ins: row.free_for_walk_ins(),
             over_capacity: row.over_capacity(),
             out_of_service: row.out_of_service,
             full: row.is_full(),
@@ -174,6 +179,7 @@ impl PoolOccupancy {
             granted: None,
             held: None,
             free: None,
+            free_for_walk_ins: None,
             over_capacity: 0,
             out_of_service: 0,
             full: false,
@@ -204,6 +210,7 @@ impl OccupancyObject {
             granted: sum(|pool| pool.granted),
             held: sum(|pool| pool.held),
             free: sum(|pool| pool.free),
+            free_for_walk_ins: sum(|pool| pool.free_for_walk_ins),
             over_capacity: pools.iter().map(|pool| pool.over_capacity).sum(),
             out_of_service: pools.iter().map(|pool| pool.out_of_service).sum(),
             full: !pools.is_empty() && pools.iter().all(|pool| pool.full),

@@ -184,3 +184,15 @@ fn a_ticket_and_a_card_of_one_number_are_two_credentials() {
     assert_eq!(departure(&garage.passes(Direction::Exit, &[card], 0)), Departure::MissedEntry);
     garage.shows(1, 0, 0);
 }
+
+#[test]
+fn who_leaves_unmatched_and_comes_back_soon_after_is_inside() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Exit, &[plate("A")], -5);
+    garage.enters(&[plate("A")]);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    garage.shows(1, 0, 0);
+    garage.passes(Direction::Exit, &[plate("B")], -5);
+    garage.passes(Direction::Entry, &[plate("B")], 0);
+    garage.shows(2, 0, 0);
+}

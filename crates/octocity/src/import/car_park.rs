@@ -44,10 +44,8 @@ impl CarPark {
 
     /// Registers it where it is new.
     pub async fn register(&self, summary: &mut Summary) -> Result<(), Failure> {
-        if self.feed.register(&self.garage).await? {
-            summary.commands += 1;
-            summary.events_added += 1;
-        }
+        summary.commands += 1;
+        summary.events_added += self.feed.register(&self.garage).await?;
         Ok(())
     }
 

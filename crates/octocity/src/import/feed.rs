@@ -91,9 +91,9 @@ impl Feed {
         &self.handler
     }
 
-    /// Registers the garage where nobody has yet; says whether it did. It is sent at every import: one that broke
+    /// Registers the garage where nobody has yet; says how many events that added. It is sent at every import: one that broke
     /// off in between may have left the pools' capacities unset, and the repeat sets them.
-    pub async fn register(&self, garage: &Garage) -> Result<bool, Failure> {
+    pub async fn register(&self, garage: &Garage) -> Result<u64, Failure> {
         let command = FacilityCommand::RegisterFacility {
             facility: garage.facility,
             operator: code::<OperatorId>("imported")?,
@@ -108,11 +108,12 @@ impl Feed {
         let reply = self.handler.facility(garage.facility, self.submission(id, command)).await;
         match reply {
             // A later file may know another capacity or the like: the garage stays as it is.
-            Err(CommandError::IdReused) => Ok(false),
+            Err(CommandError::IdReused) => Ok(0),
             Err(error) => Err(stopped(error)),
             Ok(reply) => match reply.outcome {
-                Outcome::Accepted(_) => Ok(!reply.repeated),
-                Outcome::Refused(FacilityRefusal::FacilityExists) => Ok(false),
+                Outcome::Accepted(events) if !reply.repeated => Ok(events.len() as u64),
+                Outcome::Accepted(_) => Ok(0),
+                Outcome::Refused(FacilityRefusal::FacilityExists) => Ok(0),
                 Outcome::Refused(refusal) => Err(Failure::usage(format!(
                     "{} cannot be registered: {}",
                     garage.name,

@@ -77,9 +77,8 @@ impl GateImport {
 
     /// Reads all lines. Where the file cannot be read to its end, what was read is sent before the failure.
     pub async fn run(&mut self, mut lines: Lines, tick: impl Fn()) -> Result<(), Failure> {
-        let registered = u64::from(self.feed.register(&self.garage).await?);
-        self.summary.commands += registered;
-        self.summary.events_added += registered;
+        self.summary.commands += 1;
+        self.summary.events_added += self.feed.register(&self.garage).await?;
         let read = loop {
             match lines.next() {
                 Ok(Some(line)) => self.line(line).await?,

@@ -1,4 +1,6 @@
 // What the scripts share: named checks, a score, and waiting with a limit.
+import { inspect } from "node:util";
+
 let passed = 0;
 let failed = 0;
 
@@ -9,7 +11,8 @@ export async function check(name, run) {
     console.log(`ok: ${name}`);
   } catch (error) {
     failed += 1;
-    console.log(`not ok: ${name}\n  ${error?.stack ?? JSON.stringify(error)}`);
+    const told = error instanceof Error ? error.stack : inspect(error, { depth: 4, getters: true });
+    console.log(`not ok: ${name}\n  ${told}`);
   }
 }
 

@@ -82,6 +82,9 @@ async function closesWith(code, act, start = acknowledged) {
 }
 
 const TYPENAME = { query: "{ __typename }" };
+const QUERY_ROOT = "Query";
+/** A subscription that stays open: set once there is a facility. */
+let LIVE;
 
 async function protocol() {
   await check("the subprotocol is graphql-transport-ws", async () => {
@@ -112,7 +115,7 @@ async function protocol() {
   });
   await check("4409: an id that is in use", () =>
     closesWith(4409, ({ send }) => {
-      const payload = { query: 'subscription { ' + LIVE + ' }' };
+      const payload = { query: `subscription { ${LIVE} }` };
       send({ type: "subscribe", id: "same", payload });
       send({ type: "subscribe", id: "same", payload });
     }));
@@ -145,7 +148,7 @@ async function protocol() {
     const connection = await acknowledged();
     for (const _ of [1, 2]) {
       connection.send({ type: "subscribe", id: "1", payload: TYPENAME });
-      equal(await connection.next(), { id: "1", type: "next", payload: { data: { __typename: "QueryRoot" } } });
+      equal(await connection.next(), { id: "1", type: "next", payload: { data: { __typename: QUERY_ROOT } } });
       equal(await connection.next(), { id: "1", type: "complete" });
     }
     connection.socket.close();
@@ -162,7 +165,7 @@ async function protocol() {
   });
   await check("complete from the client ends a subscription, and frees its id", async () => {
     const connection = await acknowledged();
-    const payload = { query: "subscription { " + LIVE + " }" };
+    const payload = { query: `subscription { ${LIVE} }` };
     connection.send({ type: "subscribe", id: "1", payload });
     connection.send({ type: "complete", id: "1" });
     connection.send({ type: "subscribe", id: "1", payload: TYPENAME });
@@ -173,7 +176,120 @@ async function protocol() {
   });
 }
 
-// SCHEMA-PART
+const REGISTER = `mutation ($input: RegisterFacilityInput!) {
+  registerFacility(input: $input) { facilityId position repeated refusal { code message } }
+}`;
+const PASS = `mutation ($input: RecordPassageInput!) {
+  recordPassage(input: $input) { visitId position repeated refusal { code } }
+}`;
+const OCCUPANCY = `subscription ($facilities: [ID!]!, $after: String) {
+  occupancy(facilities: $facilities, after: $after) { facilityId inside free position }
+}`;
+const ACTIVITY = `subscription ($facility: ID!, $after: String) {
+  laneActivity(facilityId: $facility, lane: "in", after: $after) { event position }
+}`;
 
+const layout = {
+  areas: [{ id: "hall", name: "Hall" }],
+  pools: [{ id: "day", name: "Day", places: 10 }],
+  lanes: [{ id: "in", name: "In", to: "hall", pool: "day" }],
+};
+
+const passage = (facilityId) => ({
+  input: { commandId: commandId(), facilityId, lane: "in", direction: "ENTRY", happenedAt: new Date().toISOString() },
+});
+
+/** Takes results of a subscription until one is as wanted. */
+async function until(results, wanted) {
+  for (;;) {
+    const { value, done } = await within(10_000, results.next(), "the next result");
+    holds(!done, "the subscription goes on");
+    equal(value.errors, undefined, "errors");
+    if (wanted(value.data)) return value.data;
+  }
+}
+
+async function clients() {
+  const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
+  let facilityId;
+  await check("client: a query", async () => {
+    equal((await one(client, "{ __typename }")).__typename, QUERY_ROOT);
+    const { facilities } = await one(client, "{ facilities { totalCount nodes { id } } }");
+    equal(facilities.totalCount, facilities.nodes.length, "facilities");
+  });
+  await check("client: a mutation, and its repeat", async () => {
+    const input = {
+      commandId: commandId(),
+      operator: "city",
+      name: "Judged",
+      zone: "Europe/Prague",
+      currency: "CZK",
+      layout,
+    };
+    const { registerFacility: first } = await one(client, REGISTER, { input });
+    equal([first.refusal, first.repeated], [null, false], "first");
+    const { registerFacility: second } = await one(client, REGISTER, { input });
+    equal(second, { ...first, repeated: true }, "second");
+    facilityId = first.facilityId;
+  });
+  await check("client: a state subscription ends on the last state, and resumes", async () => {
+    const results = client.iterate({ query: OCCUPANCY, variables: { facilities: [facilityId] } });
+    await until(results, (data) => data.occupancy.inside === 0);
+    for (let count = 0; count < 3; count += 1) await one(client, PASS, passage(facilityId));
+    const last = await until(results, (data) => data.occupancy.inside === 3);
+    equal(last.occupancy.free, 7, "free");
+    await results.return();
+    const { recordPassage } = await one(client, PASS, passage(facilityId));
+    const variables = { facilities: [facilityId], after: recordPassage.position };
+    const resumed = client.iterate({ query: OCCUPANCY, variables });
+    await until(resumed, (data) => data.occupancy.inside === 4);
+    await resumed.return();
+  });
+  await check("client: an event subscription misses nothing and doubles nothing", async () => {
+    const position = (await one(client, PASS, passage(facilityId))).recordPassage.position;
+    const results = client.iterate({ query: ACTIVITY, variables: { facility: facilityId, after: position } });
+    const sent = [];
+    for (let count = 0; count < 20; count += 1) {
+      sent.push((await one(client, PASS, passage(facilityId))).recordPassage.position);
+    }
+    const seen = [];
+    while (seen.length < sent.length) seen.push((await until(results, () => true)).laneActivity.position);
+    equal(seen, sent, "positions");
+    await results.return();
+    const middle = sent[9];
+    const resumed = client.iterate({ query: ACTIVITY, variables: { facility: facilityId, after: middle } });
+    const rest = [];
+    while (rest.length < 10) rest.push((await until(resumed, () => true)).laneActivity.position);
+    equal(rest, sent.slice(10), "positions after the resumption");
+    await resumed.return();
+  });
+  await check("client: many operations on one socket", async () => {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => one(client, "{ __typename }")));
+    equal(answers.length, 50, "answers");
+  });
+  await check("client: an invalid document is an error of that operation only", async () => {
+    const failed = await all(client, "{ noSuchField }").then(() => null, (error) => error);
+    holds(Array.isArray(failed) && failed[0].message, "a list of errors");
+    equal((await one(client, "{ __typename }")).__typename, QUERY_ROOT);
+  });
+  await check("client: keeps alive by pings", async () => {
+    const pongs = [];
+    const patient = createClient({
+      url,
+      webSocketImpl: WebSocket,
+      lazy: false,
+      keepAlive: 100,
+      on: { pong: (received) => received && pongs.push(1) },
+    });
+    await within(5_000, new Promise((resolve) => {
+      const timer = setInterval(() => pongs.length >= 3 && (clearInterval(timer), resolve()), 20);
+    }), "three pongs");
+    await patient.dispose();
+  });
+  await client.dispose();
+  return facilityId;
+}
+
+LIVE = `occupancy(facilities: ["${await clients()}"]) { inside }`;
 await protocol();
 score();

@@ -61,7 +61,7 @@ fn node_judge(root: &Path, script: &str) -> Verdict {
 }
 
 pub fn schemathesis(root: &Path) -> Verdict {
-    let program = install_python(root)?;
+    let (program, folder) = (install_python(root)?, copied(root)?);
     let bench = bench(root, "schemathesis")?;
     let ours = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let examples = ours("OCTOCITY_SCHEMATHESIS_EXAMPLES", EXAMPLES);
@@ -82,19 +82,24 @@ pub fn schemathesis(root: &Path) -> Verdict {
         "--no-color",
         "--warnings=off",
     ];
-    let mut judge = command(&program.to_string_lossy(), &arguments, &root.join("tests/judges"));
+    let mut judge = command(&program.to_string_lossy(), &arguments, &folder);
     judge.env("SCHEMATHESIS_HOOKS", "scalars");
-    match succeeds(judge)? {
-        true => Ok(Score::PASS),
+    let mut tested = 0;
+    let fine = watch(judge, |line| {
+        let count = line.trim().strip_prefix("Tested: ").and_then(|count| count.parse().ok());
+        tested = count.unwrap_or(tested);
+    })?;
+    match fine && tested > 0 {
+        true => Ok(Score { passed: tested, failed: 0 }),
         false => {
             Err(format!("schemathesis found an error (above); the server wrote:\n{}", bench.server.log()))
         }
     }
 }
 
-/// The scripts beside their packages. Installed once for one lock file.
-fn install_node(root: &Path) -> Result<PathBuf, String> {
-    let (from, to) = (root.join("tests/judges"), home(root).join("node"));
+/// The scripts, where what they leave behind is no part of the project.
+fn copied(root: &Path) -> Result<PathBuf, String> {
+    let (from, to) = (root.join("tests/judges"), home(root).join("scripts"));
     let text = |error: std::io::Error| format!("{}: {error}", to.display());
     std::fs::create_dir_all(&to).map_err(text)?;
     for entry in std::fs::read_dir(&from).map_err(text)? {
@@ -103,6 +108,12 @@ fn install_node(root: &Path) -> Result<PathBuf, String> {
             std::fs::copy(&path, to.join(name)).map_err(text)?;
         }
     }
+    Ok(to)
+}
+
+/// The scripts with their packages. Installed once for one lock file.
+fn install_node(root: &Path) -> Result<PathBuf, String> {
+    let to = copied(root)?;
     once(&to.join("package-lock.json"), &to.join("installed"), || {
         succeeds(command("npm", &["ci", "--no-audit", "--no-fund", "--loglevel=error"], &to))
     })?;

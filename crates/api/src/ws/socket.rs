@@ -18,6 +18,9 @@ const PING: Duration = Duration::from_secs(15);
 /// How long one message may take to be written before the reader counts as gone.
 const WRITE: Duration = Duration::from_secs(30);
 
+/// How long the other side's part of a close is waited for.
+const CLOSE: Duration = Duration::from_secs(2);
+
 /// Why the connection ends.
 enum End {
     /// Told to the client.
@@ -75,7 +78,12 @@ impl Connection {
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Binary(_))) => Err(End::Close(Close::BadMessage("Send messages as text"))),
-            Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+            Some(Ok(Message::Close(_))) => {
+                // Reading on writes the close that answers it; without one the client reports a broken connection.
+                let _ = timeout(CLOSE, self.socket.recv()).await;
+                Err(End::Gone)
+            }
+            None => Err(End::Gone),
             // Too large, not UTF-8, or cut off: the close reaches whoever is still there.
             Some(Err(_)) => Err(End::Close(Close::TooLarge)),
         }
@@ -147,6 +155,6 @@ impl Connection {
         }
         let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
         // Nothing hangs on whether the client answered.
-        let _ = timeout(Duration::from_secs(2), answered).await;
+        let _ = timeout(CLOSE, answered).await;
     }
 }

@@ -268,7 +268,9 @@ impl Decider for Reservations {
                 plan.and_then(|plan| reserve_spot(state, plan, command, context))
             }
             ReservationsCommand::CancelReservation { reservation } => cancel(state, *reservation),
-            ReservationsCommand::CheckInReservation { reservation } => check_in(state, *reservation),
+            ReservationsCommand::CheckInReservation { reservation } => {
+                check_in(state, *reservation, context.now)
+            }
             ReservationsCommand::EndReservation { reservation, due } => {
                 Ok(end(state, *reservation, *due, context.now))
             }
@@ -352,17 +354,17 @@ fn cancel(state: &ReservationsState, reservation: ReservationId) -> Outcome {
 }
 
 /// The vehicle is inside: a cancellation or a no-show that was decided before this news gives way to it.
-fn check_in(state: &ReservationsState, reservation: ReservationId) -> Outcome {
+fn check_in(state: &ReservationsState, reservation: ReservationId, now: Timestamp) -> Outcome {
     let promise = state.find(reservation).ok_or(ReservationsRefusal::ReservationUnknown { reservation })?;
     let checked_in = ReservationsEvent::ReservationCheckedIn { reservation };
     let end = ReservationEnd::Completed;
+    let ended = ReservationsEvent::ReservationEnded { reservation, end };
     Ok(match promise.standing {
-        Standing::Made | Standing::Cancelled => vec![checked_in],
         Standing::CheckedIn | Standing::Ended(ReservationEnd::Completed) => Vec::new(),
         // Its end has fired, and will not again.
-        Standing::Ended(ReservationEnd::NoShow) => {
-            vec![checked_in, ReservationsEvent::ReservationEnded { reservation, end }]
-        }
+        Standing::Ended(ReservationEnd::NoShow) => vec![checked_in, ended],
+        Standing::Cancelled if promise.interval.end <= now => vec![checked_in, ended],
+        Standing::Made | Standing::Cancelled => vec![checked_in],
     })
 }
 

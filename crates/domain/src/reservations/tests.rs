@@ -309,6 +309,18 @@ fn a_check_in_heard_of_after_the_end_was_no_no_show() {
 }
 
 #[test]
+fn a_check_in_that_beats_a_cancellation_after_the_end_ends_it_too() {
+    let (spec, reservation) = promised();
+    let due = after(3 * HOUR);
+    let spec = spec.when(cancel(reservation)).then_events_that(|events| events.len() == 1);
+    spec.at(due)
+        .when(end(reservation, due))
+        .then_nothing()
+        .when(check_in(reservation))
+        .then([checked_in(reservation), over(reservation, ReservationEnd::Completed)]);
+}
+
+#[test]
 fn what_is_over_is_forgotten_after_seven_days() {
     let (spec, reservation) = promised();
     let due = after(3 * HOUR);

@@ -144,7 +144,8 @@ impl Oracle {
         }
         for (facility, book) in &self.books {
             if let Some(reservation) = book.overdue(now) {
-                return Err(format!("9: reservation {reservation} of {facility} never ended"));
+                let history = self.history(StreamId::new(Category::Reservations, facility.uuid()));
+                return Err(format!("9: reservation {reservation} of {facility} never ended\n  {history}"));
             }
         }
         match self.tills.iter().find(|(_, till)| till.is_open()) {

@@ -11,12 +11,12 @@ Examples:
   octocity serve --data /var/lib/octocity        the same server for your own car parks
   octocity import gates --format aps gates.log   feed the log of a real garage
   octocity import occupancy counts.csv.gz --json
-  octocity doctor                                what is wrong with the configuration or the data folder
+  octocity doctor                                what is wrong here, and what to do
 
 Configuration, each stronger than the one before it:
   1. the file octocity.toml of the current folder, or the one named by --config
-  2. environment: OCTOCITY_DATA, OCTOCITY_LISTEN, OCTOCITY_LOG, OCTOCITY_RETENTION_DAYS, OCTOCITY_QUEUE,
-     OCTOCITY_TOKENS (name=sha256hex,...); OCTOCITY_CONFIG names the file
+  2. environment: OCTOCITY_DATA, OCTOCITY_LISTEN, OCTOCITY_LOG, OCTOCITY_RETENTION_DAYS,
+     OCTOCITY_QUEUE, OCTOCITY_TOKENS (name=sha256hex,...); OCTOCITY_CONFIG names the file
   3. the flags below
   An unknown key is an error. The file's keys:
     data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
@@ -32,7 +32,8 @@ Exit codes:
   4  the input file: missing, unreadable, or cut off
   5  doctor found problems
 
-With --json the last line of standard output is one JSON object (on failure {\"error\":{\"exit_code\",\"message\"}}).
+With --json the last line of standard output is one JSON object; on failure it is
+{\"error\":{\"exit_code\":…,\"message\":…}}.
 Progress goes to standard error, and only to a terminal.";
 
 /// Runs a city's car parks: every gate passage, booking and payment is an event in a log.
@@ -80,27 +81,28 @@ To listen beyond this machine, configure tokens first:
     Serve,
     /// Run the server with a demonstration city whose traffic flows
     #[command(after_help = "\
-On the first start it registers about eight car parks of one city, with pools, levels, lanes, tariffs in EUR and
-reservations. Simulated drivers come and go, pay, are turned away, or leave through an override. The choices come
-from --seed; the times are those of your clock.
-Traffic is limited to --passages-per-second and stops for good at --max-events stored events, so that a demo left
-running fills no disk. Delete the data folder to start anew.")]
+On the first start it registers eight car parks of one city, with pools, levels, lanes and tariffs
+in EUR; a minute stands for an hour. Simulated drivers reserve, come and go, pay, are turned away,
+or are let out by an attendant. The choices come from --seed; the times are those of your clock.
+Traffic is limited to --passages-per-second, and a run stops it once it has stored --max-events
+events, so that a demo left running fills no disk (half a million take about 300 MB, after some
+hours). Delete the data folder to start anew.")]
     Demo(DemoArgs),
     /// Feed recorded data through the same commands as live traffic
     #[command(subcommand)]
     Import(Import),
     /// Make read models anew from the log
     #[command(after_help = "\
-Without a name all views are rebuilt. Reading models hold nothing of their own: after a rebuild their rows are equal.
-Compare `octocity hash` before and after. The server must not run on the same folder meanwhile.")]
+Without a name all views are rebuilt. Read models hold nothing of their own: after a rebuild their
+rows are equal. Compare `octocity hash` before and after. No server may run on the folder meanwhile.")]
     Rebuild {
         /// The view to rebuild [default: all]
         view: Option<String>,
     },
     /// Row count and hash of every read model table
     #[command(after_help = "\
-The hash is over what the rows say, in key order, not where a store put them: the same history gives the same
-hashes after any rebuild or interruption.
+The hash is over what the rows say, in key order, not where a store put them: the same history
+gives the same hashes after any rebuild or interruption.
 With --json: {\"tables\":[{\"name\":…,\"rows\":…,\"hash\":…},…]}")]
     Hash,
     /// Measure this machine: commands, projections and live latency beside their bare limits
@@ -120,7 +122,7 @@ pub struct DemoArgs {
     /// How many vehicles pass all lanes together in a second, at most
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub passages_per_second: u32,
-    /// Stop the traffic, not the server, when the log holds this many events
+    /// Stop the traffic, not the server, once this run has stored so many events
     #[arg(long, value_name = "N", default_value_t = 500_000)]
     pub max_events: u64,
 }
@@ -143,32 +145,35 @@ pub enum Import {
 }
 
 const GATES_HELP: &str = "\
-Every line ends as a passage, as a duplicate, or as a row of the report that says why. What identifies a passage is
-its direction, card and swipe time; a line that tells it again (with another time of creation or closing) is a
-duplicate. Importing the file again, or a later file that repeats some of its lines, adds no event.
+Every line ends as a passage, as a duplicate, or as a row of the report that says why. What
+identifies a passage is its direction, card and swipe time; a line that tells it again (with another
+time of creation or closing) is a duplicate. Importing the file again, or a later file that repeats
+some of its lines, adds no event.
 
-The garage is registered on the first import if it is not known: one pool, lanes 'entry' and 'exit'.
-The first line's own count opens the books. Where no line was created for more than 24 hours, the record has a
-hole: nobody seen before it is vouched for any more. As an attendant would, the import then closes the visits from
-before the hole and recounts with the controller's number (CorrectOccupancy); both are events that say so.
+The garage is registered on the first import: one pool, lanes 'entry' and 'exit'. The first line's
+own count opens the books. Where no line was created for more than 24 hours, the record has a hole:
+nobody seen before it is vouched for any more. As an attendant would, the import then closes the
+visits from before the hole and recounts with the controller's number; both are events that say so.
 
-At the end it prints for each such period what was inside beside what the controller counted.
+At the end it prints for each such period what was inside beside what the controller counted, and
+how far apart they were after each passage.
 
 Examples:
   octocity import gates --format aps gates.log.gz --report report.csv
-  octocity import gates --format aps gates.log --facility \"Harbour garage\" --pool cars --capacity 120";
+  octocity import gates gates.log --facility \"Harbour garage\" --pool cars --capacity 120";
 
 const OCCUPANCY_HELP: &str = "\
-Each car park of the file is registered on its first row. Its first count opens the books (CorrectOccupancy); every
-later one becomes as many passages without credentials as the count moved, spread evenly over the interval. Every
-passage is a command through the whole handler, with its durable append.
+Each car park of the file is registered on its first row. Its first count opens the books; every
+later one becomes as many passages without credentials as the count moved, spread evenly over the
+interval. Every passage is a command through the whole handler, with its durable append.
 
-Rows that are malformed, negative, repeat a car park and time, or go back in time are in the report and change
-nothing; rows over capacity are applied, and reported as such.
+Rows that are malformed, negative, repeat a car park and time, or go back in time are in the report
+and change nothing; rows over capacity are applied, and reported as such.
 
-Stop it at any time, also by kill -9, and start it again: it goes on where it was. A car park's rows up to the newest
-one imported are taken as known, so the file again, or a later one that overlaps, adds nothing twice. Where a later
-file does not continue at the count the car park has, its first row is a recount.
+Stop it at any time, also by kill -9, and start it again: it goes on where it was. A car park's rows
+up to the newest one imported are taken as known, so the file again, or a later one that overlaps,
+adds nothing twice. Where a later file does not continue at the count that the car park has, its
+first row is a recount.
 
 Examples:
   octocity import occupancy counts.csv.gz --report report.csv

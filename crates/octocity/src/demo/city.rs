@@ -62,7 +62,7 @@ pub const CITY: &[CarPark] = &[
         name: "Market Square",
         areas: &[("u1", "Level -1", Some("-1")), ("u2", "Level -2", Some("-2"))],
         pools: &[
-            pool("short", "Short-term", 90, 20, true),
+            pool("short", "Short-term", 90, 10, true),
             pool("ev", "Charging", 8, 0, true),
             pool("accessible", "Accessible", 4, 0, true),
         ],
@@ -80,7 +80,7 @@ pub const CITY: &[CarPark] = &[
         code: "station",
         name: "Central Station",
         areas: &[("p0", "Ground", Some("0")), ("p1", "Level 1", Some("1")), ("p2", "Level 2", Some("2"))],
-        pools: &[pool("short", "Short-term", 140, 40, true), pool("contract", "Commuters", 40, 0, false)],
+        pools: &[pool("short", "Short-term", 140, 20, true), pool("contract", "Commuters", 40, 0, false)],
         lanes: &[
             lane("north", "Entry North", "p0", "short"),
             lane("south", "Entry South", "p0", "contract"),
@@ -126,7 +126,7 @@ pub const CITY: &[CarPark] = &[
         code: "theatre",
         name: "Theatre Garage",
         areas: &[("hall", "Hall", Some("-1"))],
-        pools: &[pool("evening", "Evening", 50, 35, true)],
+        pools: &[pool("evening", "Evening", 50, 15, true)],
         lanes: &[lane("in", "Entry", "hall", "evening"), lane("out", "Exit", "hall", "evening")],
         spots: &[],
         tariff: (300, 1500, 0),
@@ -160,7 +160,7 @@ pub const CITY: &[CarPark] = &[
         code: "airport",
         name: "Airport Shuttle",
         areas: &[("a", "Block A", None), ("b", "Block B", None)],
-        pools: &[pool("long", "Long stay", 110, 60, true), pool("drop", "Drop-off", 12, 0, true)],
+        pools: &[pool("long", "Long stay", 110, 20, true), pool("drop", "Drop-off", 12, 0, true)],
         lanes: &[
             lane("in-a", "Entry A", "a", "long"),
             lane("in-b", "Entry B", "b", "long"),

@@ -11,7 +11,7 @@ const MEDIAN_FILE_LINES: usize = 120;
 const LONGEST_FUNCTION_LINES: usize = 150;
 
 /// Where elapsed time may be measured.
-const STOPWATCHES: [&str; 5] = ["crates/octocity", "crates/adapters", "bench", "tests", "xtask"];
+const STOPWATCHES: [&str; 4] = ["crates/octocity", "crates/adapters", "tests", "xtask"];
 
 struct Source {
     /// From the root, with `/` between.
@@ -131,7 +131,7 @@ fn stray_stopwatches(source: &Source) -> Vec<String> {
 
 fn sources(root: &Path) -> Result<Vec<Source>, String> {
     let mut found = Vec::new();
-    for folder in ["crates", "tests", "xtask", "bench"] {
+    for folder in ["crates", "tests", "xtask"] {
         collect(root, &root.join(folder), &mut found).map_err(|error| format!("{folder}: {error}"))?;
     }
     Ok(found)
@@ -180,6 +180,6 @@ mod tests {
         assert_eq!(partial_folds(&fold).len(), 1);
         let clock = source("crates/commands/src/a.rs", "let begun = Instant::now();\n");
         assert_eq!(stray_stopwatches(&clock).len(), 1);
-        assert_eq!(stray_stopwatches(&source("bench/src/a.rs", "Instant::now()\n")).len(), 0);
+        assert_eq!(stray_stopwatches(&source("xtask/src/a.rs", "Instant::now()\n")).len(), 0);
     }
 }

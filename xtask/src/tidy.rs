@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::score::{Verdict, of_faults};
 
-const LONGEST_FILE_LINES: usize = 700;
+const LONGEST_FILE_LINES: usize = 516;
 const MEDIAN_FILE_LINES: usize = 120;
-const LONGEST_FUNCTION_LINES: usize = 150;
+const LONGEST_FUNCTION_LINES: usize = 92;
 
 /// Where elapsed time may be measured.
 const STOPWATCHES: [&str; 4] = ["crates/octocity", "crates/adapters", "tests", "xtask"];
@@ -55,7 +55,8 @@ fn faults(sources: &[Source]) -> Vec<String> {
 }
 
 fn median(sources: &[Source]) -> usize {
-    let mut lengths: Vec<usize> = sources.iter().map(|source| source.lines.len()).collect();
+    let code = sources.iter().filter(|source| !is_test(&source.path));
+    let mut lengths: Vec<usize> = code.map(|source| source.lines.len()).collect();
     lengths.sort_unstable();
     lengths.get(lengths.len() / 2).copied().unwrap_or(0)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use octocity_log::Actor;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::close::Close;
 use super::message::{self, FromClient};
@@ -53,8 +53,10 @@ impl Connection {
         let init = sleep(Duration::from_secs(self.transport.limits.init_timeout_seconds));
         let closed = closed(self.transport.closing.clone());
         tokio::pin!(init, closed);
-        let mut ping = interval_at(Instant::now() + PING, PING);
+        let mut ping = interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick comes at once; a connection that has just been made is not silent.
+        ping.tick().await;
         loop {
             let turn = tokio::select! {
                 () = &mut closed => Err(End::Close(Close::GoingAway)),

@@ -6,3 +6,4 @@ pub mod client;
 pub mod disk;
 pub mod server;
 pub mod simulation;
+pub mod stage;

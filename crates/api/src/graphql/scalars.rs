@@ -145,12 +145,17 @@ from_wire!(CodeText: OperatorId, AreaId, LevelId, PoolId, SpotId, SpotKind, Lane
 
 /// A text of at most so many characters, none of them a control character.
 pub fn text(name: &str, text: String, max_chars: usize) -> Result<String> {
-    if text.chars().count() > max_chars || text.chars().any(char::is_control) {
+    if text.chars().count() > max_chars || text.chars().any(is_control) {
         let sentence =
             format!("'{name}' has at most {max_chars} characters, none of them a control character.");
         return Err(bad_input(sentence));
     }
     Ok(text)
+}
+
+/// Also those that turn the direction of the text after them: a plate would look like another one on every screen.
+fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The most characters of a reason or another free text.

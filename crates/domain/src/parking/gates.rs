@@ -165,15 +165,15 @@ impl Gate<'_> {
     }
 }
 
-const CREDENTIALS_AT_MOST: usize = 8;
-const CREDENTIAL_CHARS_AT_MOST: usize = 100;
+const CREDENTIALS_AT_MOST: usize = 10;
+const CREDENTIAL_CHARS_AT_MOST: usize = 270;
 const TEXT_CHARS_AT_MOST: usize = 500;
 
 /// Sizes and characters only: what a plate or ticket must look like is its normaliser's to say.
 pub(crate) fn check_credentials(credentials: &[Credential]) -> Result<(), ParkingRefusal> {
     let invalid = |sentence: &str| Err(ParkingRefusal::CredentialInvalid { sentence: sentence.to_owned() });
     if credentials.len() > CREDENTIALS_AT_MOST {
-        return invalid("A vehicle shows at most 8 credentials; send the ones that were read.");
+        return invalid("A vehicle shows at most 10 credentials; send the ones that were read.");
     }
     for credential in credentials {
         let MatchKey(key) = credential.match_key();
@@ -183,7 +183,7 @@ pub(crate) fn check_credentials(credentials: &[Credential]) -> Result<(), Parkin
             || key.chars().any(char::is_control)
         {
             return invalid(
-                "A credential has 1 to 90 characters, none of them control characters; correct it.",
+                "A credential has 1 to 256 characters, none of them control characters; correct it.",
             );
         }
         if let Credential::Plate(read) = credential {

@@ -316,7 +316,7 @@ fn what_is_unknown_or_malformed_is_refused_by_name() {
     garage.refuses(&enter("nowhere", &[plate("A")]), "LANE_UNKNOWN");
     garage.refuses(&enter("ramp", &[plate("A")]), "LANE_DIRECTION_WRONG");
     garage.refuses(&enter("in", &[]), "CREDENTIALS_MISSING");
-    garage.refuses(&enter("in", &[plate(&"Ж".repeat(200))]), "CREDENTIAL_INVALID");
+    garage.refuses(&enter("in", &[plate(&"Ж".repeat(300))]), "CREDENTIAL_INVALID");
     garage.refuses(&exit(&[plate("A")]), "CREDENTIAL_UNKNOWN");
     garage.facts.plan = None;
     garage.refuses(&enter("in", &[plate("A")]), "FACILITY_UNKNOWN");

@@ -7,8 +7,8 @@ use std::ops::Range;
 use octocity_tests::simulation::whole;
 
 fn seeds() -> Range<u64> {
-    let Ok(asked) = std::env::var("OCTOCITY_SEEDS") else { return 1..41 };
-    let number = |text: &str| text.parse().expect("OCTOCITY_SEEDS is a number, or a range such as 1..41");
+    let Ok(asked) = std::env::var("OCTOCITY_SEEDS") else { return 1..81 };
+    let number = |text: &str| text.parse().expect("OCTOCITY_SEEDS is a number, or a range such as 1..81");
     match asked.split_once("..") {
         Some((from, to)) => number(from)..number(to),
         None => number(&asked)..number(&asked) + 1,

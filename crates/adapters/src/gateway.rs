@@ -16,6 +16,7 @@ use octocity_commands::gateway::{GatewayRequest, IdempotencyKey, PaymentGateway}
 use octocity_commands::process_store::ProcessStoreError;
 use octocity_domain::payments::{GatewayOutcome, GatewayVerb};
 use octocity_domain::{Currency, Money};
+use octocity_log::json_fault;
 use serde::{Deserialize, Serialize};
 
 use crate::sqlite::SqliteProcessStore;
@@ -54,7 +55,7 @@ impl SimulatedGateway {
 
     /// Remembers in `processes.db`.
     pub async fn open(store: SqliteProcessStore) -> Result<Self, ProcessStoreError> {
-        let unreadable = |error: serde_json::Error| ProcessStoreError(error.to_string());
+        let unreadable = |error| ProcessStoreError(json_fault(&error));
         let kept = store.gateway_calls().await?.into_iter();
         let calls: Result<BTreeMap<String, Call>, ProcessStoreError> =
             kept.map(|(key, call)| Ok((key, serde_json::from_str(&call).map_err(unreadable)?))).collect();

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use octocity_domain::{Category, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category as Fault;
 use thiserror::Error;
 
 use crate::upcast::{STEPS, upcast};
@@ -47,7 +48,7 @@ pub fn decode_for<D: octocity_domain::Decider>(
 ) -> Result<D::Event, DecodeError> {
     let lifted = lift(D::CATEGORY, event_type, version, data)?;
     decode_as(event_type, &lifted)
-        .map_err(|error| unreadable(D::CATEGORY, event_type, version, error.to_string()))
+        .map_err(|error| unreadable(D::CATEGORY, event_type, version, json_fault(&error)))
 }
 
 /// The event that a stream of this category stored, upcast to today's form.
@@ -60,7 +61,19 @@ pub fn decode(category: Category, event_type: &str, version: u16, data: &[u8]) -
         Category::Session => decode_as(event_type, data).map(Event::Session),
         Category::Payment => decode_as(event_type, data).map(Event::Payment),
     };
-    decoded.map_err(|error| unreadable(category, event_type, version, error.to_string()))
+    decoded.map_err(|error| unreadable(category, event_type, version, json_fault(&error)))
+}
+
+/// What is wrong with stored JSON, and where. Serde's own sentence quotes what it found, and that can be a plate or a
+/// token; this one names no value, so that it may stand in logs.
+pub fn json_fault(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        Fault::Io => "it could not be read or written",
+        Fault::Syntax => "it is no JSON",
+        Fault::Data => "a field is missing or of another type",
+        Fault::Eof => "it ends too early",
+    };
+    format!("{kind} (line {}, column {})", error.line(), error.column())
 }
 
 fn lift<'a>(
@@ -76,4 +89,32 @@ fn lift<'a>(
 fn unreadable(category: Category, event_type: &str, version: u16, reason: String) -> DecodeError {
     let (category, event_type) = (category.as_str(), event_type.to_owned());
     DecodeError::Unreadable { category, event_type, version, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unreadable_is_not_repeated() {
+        let plate = br#"{"credentials":"B-XY 1234"}"#;
+        for (event_type, data) in [
+            ("VehicleEntered", &plate[..]),
+            ("VehicleEntered", br#"{"lane":"B-XY 1234"#),
+            ("VehicleEntered", b"B-XY 1234"),
+            ("CapacityChanged", br#"{"pool":"B-XY 1234 ","places":"B-XY 1234"}"#),
+        ] {
+            let told = decode(Category::Parking, event_type, 1, data).unwrap_err().to_string();
+            assert!(told.contains("line 1, column "), "{told}");
+            assert!(!told.contains("1234"), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_kind_of_a_fault_is_told() {
+        let told = |text: &str| json_fault(&serde_json::from_str::<u8>(text).unwrap_err());
+        assert_eq!(told("\"B-XY 1\""), "a field is missing or of another type (line 1, column 8)");
+        assert_eq!(told("B-XY 1"), "it is no JSON (line 1, column 1)");
+        assert_eq!(told(""), "it ends too early (line 1, column 0)");
+    }
 }

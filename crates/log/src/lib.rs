@@ -9,7 +9,7 @@ pub mod port;
 pub mod position;
 pub mod upcast;
 
-pub use codec::{DecodeError, decode, decode_for, encode};
+pub use codec::{DecodeError, decode, decode_for, encode, json_fault};
 pub use envelope::{Actor, EventMeta, LedgerEntry, NewEvent, Origin, RecordedEvent, StreamId};
 pub use memory::{Fault, MemoryLog, MemorySnapshots};
 pub use port::{

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use octocity_domain::Category;
 use serde_json::Value;
 
+use crate::codec::json_fault;
+
 /// Lifts one event type from version `from` to `from` + 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
@@ -45,7 +47,7 @@ pub(crate) fn upcast<'a>(
     if version > newest {
         return Err("it was written by a newer version; upgrade this one".to_owned());
     }
-    let mut value: Value = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+    let mut value: Value = serde_json::from_slice(data).map_err(|error| json_fault(&error))?;
     for from in version..newest {
         let step = steps
             .iter()
@@ -53,7 +55,7 @@ pub(crate) fn upcast<'a>(
             .ok_or_else(|| format!("no step leads on from version {from}"))?;
         (step.lift)(&mut value);
     }
-    serde_json::to_vec(&value).map(Cow::Owned).map_err(|error| error.to_string())
+    serde_json::to_vec(&value).map(Cow::Owned).map_err(|error| json_fault(&error))
 }
 
 #[cfg(test)]

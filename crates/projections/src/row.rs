@@ -84,8 +84,15 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     fn from_values(values: Vec<Value>) -> Result<Self, RowError>;
 }
 
+/// Says what kind of value was found and not which: it may be a plate.
 fn wrong(expected: &str, found: &Value) -> RowError {
-    RowError(format!("expected {expected}, found {found:?}"))
+    let found = match found {
+        Value::Null => "nothing",
+        Value::Int(_) => "a number",
+        Value::Id(_) => "an id",
+        Value::Text(_) => "a text",
+    };
+    RowError(format!("expected {expected}, found {found}"))
 }
 
 macro_rules! int_fields {
@@ -237,7 +244,7 @@ impl<T: Serialize + DeserializeOwned> Field for Json<T> {
     }
     fn from_value(value: Value) -> Result<Self, RowError> {
         let text = String::from_value(value)?;
-        serde_json::from_str(&text).map(Self).map_err(|error| RowError(error.to_string()))
+        serde_json::from_str(&text).map(Self).map_err(|error| RowError(octocity_log::json_fault(&error)))
     }
 }
 
@@ -254,7 +261,7 @@ macro_rules! word_fields {
             }
             fn from_value(value: $crate::row::Value) -> Result<Self, $crate::row::RowError> {
                 let word = serde_json::Value::String(String::from_value(value)?);
-                serde_json::from_value(word).map_err(|error| $crate::row::RowError(error.to_string()))
+                serde_json::from_value(word).map_err(|error| $crate::row::RowError(octocity_log::json_fault(&error)))
             }
         }
     )+};
@@ -341,3 +348,21 @@ macro_rules! row {
     };
 }
 pub(crate) use row;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_value_is_not_repeated() {
+        let plate = || Value::Text("\"B-XY 1234\"".to_owned());
+        let told = [
+            u32::from_value(plate()).unwrap_err(),
+            Json::<Vec<String>>::from_value(plate()).unwrap_err(),
+            octocity_domain::parking::AdmissionMode::from_value(plate()).unwrap_err(),
+        ];
+        for error in told {
+            assert!(!error.to_string().contains("1234"), "{error}");
+        }
+    }
+}

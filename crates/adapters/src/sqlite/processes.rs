@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use octocity_commands::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::{CommandId, FacilityId, Timestamp};
-use octocity_log::Position;
+use octocity_log::{Position, json_fault};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
@@ -197,5 +197,5 @@ fn uuid(row: &Row<'_>, column: usize) -> Stored<Uuid> {
 }
 
 fn unreadable(column: usize, error: serde_json::Error) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, json_fault(&error).into())
 }

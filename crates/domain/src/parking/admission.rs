@@ -3,7 +3,7 @@
 use super::command::{CoverFact, MoneySide, ParkingRefusal, ReservationFact};
 use super::credentials::Credential;
 use super::event::{
-    AdmissionMode, Basis, Cover, Departure, DeviceClock, Direction, HoldRelease, ParkingEvent,
+    AdmissionMode, Basis, Cover, Departure, DeviceClock, Direction, HoldRelease, Irregularity, ParkingEvent,
 };
 use super::gates::{Events, Gate, Outcome, check_credentials, check_reason};
 use super::state::{OpenGrant, PoolLedger, match_keys, shares};
@@ -34,8 +34,7 @@ pub(super) fn enter_gate(
         return Decision::refused(refusal);
     }
     let request = Request { lane, credentials, pool, lapsing: lapsing(gate, credentials) };
-    let lapsed = request.lapsing.iter().map(|(grant, open)| open.lapsed(*grant));
-    let mut events: Events = lapsed.map(|event| gate.event_now(event)).collect();
+    let mut events = lapses(gate, &request);
     match admit(gate, &request) {
         Ok(admission) => {
             events.extend(admission);
@@ -112,6 +111,10 @@ fn lapsing<'a>(gate: &Gate<'a>, credentials: &[Credential]) -> Vec<(GrantId, &'a
     gate.state.grants.iter().filter(|(_, open)| over(open)).map(|(grant, open)| (*grant, open)).collect()
 }
 
+fn lapses(gate: &Gate<'_>, request: &Request<'_>) -> Events {
+    request.lapsing.iter().map(|(grant, open)| gate.event_now(open.lapsed(*grant))).collect()
+}
+
 fn admit(gate: &Gate<'_>, request: &Request<'_>) -> Outcome {
     let lane_mode = gate.state.lane_mode(request.lane.id);
     if lane_mode == AdmissionMode::Shut {
@@ -165,7 +168,7 @@ fn admit_reservation(gate: &Gate<'_>, request: &Request<'_>, reservation: Reserv
     match gate.plan.policies.early_arrival {
         EarlyArrival::Refused => Err(ParkingRefusal::ReservationTooEarly { reservation, from: admits_from }),
         EarlyArrival::AsWalkIn => walk_in(gate, request, Basis::ShortTerm),
-        EarlyArrival::FromArrival => match gate.free(request.pool, &request.ledger(gate)) {
+        EarlyArrival::FromArrival => match gate.free_for_walk_ins(request.pool, &request.ledger(gate)) {
             Some(free) if free <= 0 => Err(ParkingRefusal::PoolFull { pool: request.pool }),
             _ => Ok(granted(gate, request, Basis::Reservation { reservation })),
         },
@@ -195,7 +198,16 @@ fn on_hold(gate: &Gate<'_>, request: &Request<'_>, promise: &ReservationFact) ->
 
 fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
     let (grant, visit) = (gate.context.command_id.grant(), gate.context.command_id.visit());
-    let mut events = vec![gate.event_now(ParkingEvent::EntryGranted {
+    let mut events = Events::new();
+    // Who is let in by an open lane or an attendant needs the place that was held no more.
+    if !matches!(basis, Basis::Reservation { .. })
+        && let Some(reservation) = request.credentials.iter().find_map(Credential::reservation)
+        && let Some(hold) = gate.state.holds.get(&reservation)
+    {
+        let release = HoldRelease::CheckedIn;
+        events.push(gate.event_now(ParkingEvent::HoldReleased { reservation, pool: hold.pool, release }));
+    }
+    events.push(gate.event_now(ParkingEvent::EntryGranted {
         grant,
         visit,
         lane: request.lane.id,
@@ -204,9 +216,17 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
         credentials: request.credentials.to_vec(),
         expires_at: expiry(gate),
         plan_version: gate.plan.version,
-    })];
+    }));
     if !request.lane.detector {
-        for older in gate.state.find_visits(request.credentials) {
+        let older = gate.state.find_visits(request.credentials);
+        let of_pool = |id: &VisitId| gate.state.visit(*id).is_some_and(|known| known.pool == request.pool);
+        let leaves = older.iter().filter(|id| of_pool(id)).count();
+        let mut irregularities =
+            super::passages::irregularities_of_entry(gate, request.lane, request.pool, true, Some(leaves));
+        if !older.is_empty() {
+            irregularities.push(Irregularity::AlreadyInside);
+        }
+        for older in older {
             events.extend(super::passages::presumed_left(gate, older, gate.now()));
         }
         events.push(gate.event_now(ParkingEvent::VehicleEntered {
@@ -216,7 +236,7 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
             pool: request.pool,
             area: request.lane.inner_area(),
             credentials: Vec::new(),
-            irregularities: Vec::new(),
+            irregularities,
             joined_exit: None,
             clock: DeviceClock::default(),
         }));
@@ -257,7 +277,7 @@ pub(super) fn exit_gate(
     let pool = visit.and_then(|id| gate.state.visit(id)).map_or(lane.pool, |known| known.pool);
     let request = Request { lane, credentials, pool, lapsing: Vec::new() };
     match cover(gate, &request, visit) {
-        Ok(cover) => Decision::Accepted(let_out(gate, lane, pool, visit, cover)),
+        Ok(cover) => Decision::Accepted(let_out(gate, &request, visit, cover)),
         Err(refusal) => {
             let events = vec![turned_away(gate, &request, Direction::Exit, &refusal)];
             Decision::Refused { refusal, events }
@@ -294,45 +314,50 @@ fn cover(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>) -> Resu
     }
 }
 
-fn let_out(gate: &Gate<'_>, lane: &Lane, pool: PoolId, visit: Option<VisitId>, cover: Cover) -> Events {
-    let grant = gate.context.command_id.grant();
-    let mut events = vec![gate.event_now(ParkingEvent::ExitGranted {
+fn let_out(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>, cover: Cover) -> Events {
+    let (grant, lane) = (gate.context.command_id.grant(), request.lane);
+    // Asking again moves the grant: the older one must not wait for the next vehicle.
+    let older = gate.state.grants.iter().filter(|(_, open)| visit.is_some() && open.visit() == visit);
+    let mut events: Events = older.map(|(grant, open)| gate.event_now(open.lapsed(*grant))).collect();
+    events.push(gate.event_now(ParkingEvent::ExitGranted {
         grant,
         visit,
         lane: lane.id,
         cover,
         expires_at: expiry(gate),
         plan_version: gate.plan.version,
-    })];
+    }));
     if !lane.detector {
-        events.push(left_at_once(gate, lane, pool, visit, grant));
+        events.push(left_at_once(gate, request, visit, grant));
     }
     events
 }
 
 fn left_at_once(
     gate: &Gate<'_>,
-    lane: &Lane,
-    pool: PoolId,
+    request: &Request<'_>,
     visit: Option<VisitId>,
     grant: GrantId,
 ) -> Fact<ParkingEvent> {
     let departure = match visit {
         Some(visit) => Departure::Visit { visit },
-        None if gate.state.pool(pool).unidentified > 0 => Departure::Unidentified,
+        None if gate.state.pool(request.pool).unidentified > 0 => Departure::Unidentified,
         None => Departure::MissedEntry,
     };
+    // What nobody matched is kept, for the news of its entry may be late.
+    let credentials = if visit.is_none() { request.credentials.to_vec() } else { Vec::new() };
+    let unmatched = (!credentials.is_empty()).then_some(Irregularity::Unmatched);
     let on_reservation = visit.and_then(|id| gate.state.visit(id)).is_some_and(|known| known.on_reservation);
     gate.event_now(ParkingEvent::VehicleLeft {
         on_reservation,
         departure,
         grant: Some(grant),
-        lane: lane.id,
-        pool,
-        area: lane.inner_area(),
+        lane: request.lane.id,
+        pool: request.pool,
+        area: request.lane.inner_area(),
         requested_at: None,
-        credentials: Vec::new(),
-        irregularities: Vec::new(),
+        credentials,
+        irregularities: unmatched.into_iter().collect(),
         clock: DeviceClock::default(),
     })
 }
@@ -355,12 +380,15 @@ pub(super) fn override_gate(
     let visit = gate.state.find_visit(credentials);
     match direction {
         Direction::Entry => {
-            let request = Request { lane, credentials, pool: lane.pool, lapsing: Vec::new() };
-            Ok(granted(gate, &request, Basis::Override { reason }))
+            let request = Request { lane, credentials, pool: lane.pool, lapsing: lapsing(gate, credentials) };
+            let mut events = lapses(gate, &request);
+            events.extend(granted(gate, &request, Basis::Override { reason }));
+            Ok(events)
         }
         Direction::Exit => {
             let pool = visit.and_then(|id| gate.state.visit(id)).map_or(lane.pool, |known| known.pool);
-            Ok(let_out(gate, lane, pool, visit, Cover::Override { reason }))
+            let request = Request { lane, credentials, pool, lapsing: Vec::new() };
+            Ok(let_out(gate, &request, visit, Cover::Override { reason }))
         }
     }
 }

@@ -277,7 +277,7 @@ impl Refusal for ParkingRefusal {
             }
             Self::TimeInFuture => "The time given lies in the future; check the device's clock.".into(),
             Self::TimeTooOld => {
-                "The time given is too long ago for a request; send it as a recorded passage.".into()
+                "The time given is too long ago; send a request's vehicle as a recorded passage, or count again.".into()
             }
             Self::ReasonMissing => "A reason is needed; say in a few words why.".into(),
             Self::TextTooLong => "A text has at most 500 characters; shorten it.".into(),

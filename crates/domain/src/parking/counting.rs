@@ -87,6 +87,9 @@ pub(super) fn correct_occupancy(
     if counted_at > gate.now() {
         return Err(ParkingRefusal::TimeInFuture);
     }
+    if !gate.state.remembers(counted_at) {
+        return Err(ParkingRefusal::TimeTooOld);
+    }
     let ledger = gate.state.inside_at(pool, counted_at);
     let difference = i64::from(counted) - i64::from(ledger);
     let unidentified = i64::from(gate.state.pool(pool).unidentified);

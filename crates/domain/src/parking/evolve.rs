@@ -64,7 +64,7 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
         ParkingEvent::VisitPresumedLeft { visit, pool, .. } => {
             state.count(*pool, at, -1, 0);
             if let Some(mut gone) = state.take_out(*visit) {
-                gone.status = VisitStatus::PresumedLeft { since: moment.decided_at };
+                gone.status = VisitStatus::PresumedLeft { left_at: at, since: moment.decided_at };
                 state.visits.insert(*visit, gone);
                 state.presumed_left.push_back(*visit);
             }

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 /// How far the clocks of two lanes may be apart (in the real garage: minutes): an exit so little before its
 /// entry still matches it.
-const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
+pub(super) const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 
 /// What was seen at a lane.
 pub(super) struct Seen<'a> {
@@ -57,7 +57,7 @@ fn judged<'a>(gate: &Gate<'_>, mut seen: Seen<'a>) -> Seen<'a> {
 
 fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let seen_keys = match_keys(seen.credentials);
-    let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys);
+    let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys, seen.at);
     let (granted_visit, granted_pool, granted_keys, on_reservation) = match grant {
         Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })) => {
             (Some(*visit), Some(*pool), keys.as_slice(), reservation.is_some())
@@ -72,14 +72,18 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     // Who was granted an entry comes now, and not before an exit that was seen earlier.
     let joined = match grant {
         Some(_) => None,
-        None => join(gate, &keys, seen.at, inside.next_entry_at),
+        None => join(gate, pool, &keys, seen.at, inside.next_entry_at),
     };
-    let mut irregularities = irregularities_of_entry(gate, lane, pool, grant.is_some());
+    let gone = if joined.is_some() { &[] } else { inside.entered_before.as_slice() };
+    // Who has left already, and who is presumed to have, takes no place.
+    let takes_place = joined.is_none() && inside.next_entry_at.is_none();
+    let leaves =
+        gone.iter().filter(|id| gate.state.visit(**id).is_some_and(|known| known.pool == pool)).count();
+    let coming = takes_place.then_some(leaves);
+    let mut irregularities = irregularities_of_entry(gate, lane, pool, grant.is_some(), coming);
     if inside.anyone() {
         irregularities.push(Irregularity::AlreadyInside);
     }
-    // An entry that had its exit already says nothing of a visit that is inside now.
-    let gone = if joined.is_some() { &[] } else { inside.entered_before.as_slice() };
     let mut events: Events = gone.iter().filter_map(|older| presumed_left(gate, *older, seen.at)).collect();
     let introduced = |credential: &&Credential| !granted_keys.contains(&credential.match_key());
     events.push(Fact::new(
@@ -135,10 +139,18 @@ impl Inside {
     }
 }
 
-fn irregularities_of_entry(gate: &Gate<'_>, lane: &Lane, pool: PoolId, granted: bool) -> Vec<Irregularity> {
+/// `leaves`: how many of the pool leave by this entry; None where the vehicle itself takes no place.
+pub(super) fn irregularities_of_entry(
+    gate: &Gate<'_>,
+    lane: &Lane,
+    pool: PoolId,
+    granted: bool,
+    leaves: Option<usize>,
+) -> Vec<Irregularity> {
     let mut found = Vec::new();
     let places = gate.state.places_in_service(pool, gate.plan);
-    if places.is_some_and(|places| gate.state.pool(pool).inside() >= places) {
+    let stay_inside = |leaves: usize| gate.state.pool(pool).inside() as usize - leaves;
+    if places.zip(leaves).is_some_and(|(places, leaves)| stay_inside(leaves) >= places as usize) {
         found.push(Irregularity::OverCapacity);
     }
     let free_flow = AdmissionMode::HeldOpen;
@@ -153,9 +165,18 @@ fn irregularities_of_entry(gate: &Gate<'_>, lane: &Lane, pool: PoolId, granted: 
 }
 
 /// The exit that came before its entry's news: the first one not before the entry, and not after `before`.
-fn join(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp, before: Option<Timestamp>) -> Option<JoinedExit> {
+fn join(
+    gate: &Gate<'_>,
+    pool: PoolId,
+    keys: &[MatchKey],
+    at: Timestamp,
+    before: Option<Timestamp>,
+) -> Option<JoinedExit> {
     let fits = |exit: &&UnmatchedExit| {
-        exit.left_at >= at && before.is_none_or(|limit| exit.left_at <= limit) && shares(&exit.keys, keys)
+        exit.pool == pool
+            && exit.left_at >= at
+            && before.is_none_or(|limit| exit.left_at <= limit)
+            && shares(&exit.keys, keys)
     };
     let exit = gate.state.unmatched_exits.iter().filter(fits).min_by_key(|exit| exit.left_at)?;
     Some(JoinedExit { left_at: exit.left_at, gives_back_unidentified: exit.took_unidentified })
@@ -170,22 +191,32 @@ pub(super) fn presumed_left(gate: &Gate<'_>, visit: VisitId, at: Timestamp) -> O
 }
 
 /// The open grant that a passage is of: the one of these credentials, else the oldest one of the lane that the
-/// credentials do not speak against.
+/// credentials do not speak against. News of another time than the grant's is of another vehicle.
 fn matching_grant<'a>(
     gate: &'a Gate<'_>,
     lane: LaneId,
     direction: Direction,
     keys: &[MatchKey],
+    at: Timestamp,
 ) -> Option<(GrantId, &'a OpenGrant)> {
     let of_direction = |open: &OpenGrant| match open {
         OpenGrant::Entry { .. } => direction == Direction::Entry,
         OpenGrant::Exit { .. } => direction == Direction::Exit,
     };
-    let here = || gate.state.grants.iter().filter(|(_, open)| open.lane() == lane && of_direction(open));
-    let named = here().find(|(_, open)| shares(open.keys(), keys));
-    let oldest = || {
-        here().filter(|(_, open)| !contradicts(open.keys(), keys)).min_by_key(|(_, open)| open.granted_at())
+    let in_time = |open: &OpenGrant| {
+        open.granted_at() <= at.plus_seconds(CLOCK_SKEW_SECONDS)
+            && at <= open.expires_at().plus_seconds(CLOCK_SKEW_SECONDS)
     };
+    let fits = |open: &OpenGrant| open.lane() == lane && of_direction(open) && in_time(open);
+    let here = || gate.state.grants.iter().filter(|(_, open)| fits(open));
+    let named = here().find(|(_, open)| shares(open.keys(), keys));
+    let seen_inside = keys.iter().find_map(|key| gate.state.inside_by_key.get(key));
+    let of_another = |open: &OpenGrant| match open {
+        OpenGrant::Exit { visit: Some(visit), .. } => seen_inside.is_some_and(|seen| seen != visit),
+        _ => false,
+    };
+    let may_be = |open: &OpenGrant| !contradicts(open.keys(), keys) && !of_another(open);
+    let oldest = || here().filter(|(_, open)| may_be(open)).min_by_key(|(_, open)| open.granted_at());
     named.or_else(oldest).map(|(id, open)| (*id, open))
 }
 
@@ -197,11 +228,8 @@ fn contradicts(granted: &[MatchKey], seen: &[MatchKey]) -> bool {
 
 fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     let keys = match_keys(seen.credentials);
-    let grant = matching_grant(gate, lane.id, seen.direction, &keys);
-    let granted_visit = grant.and_then(|(_, open)| match open {
-        OpenGrant::Exit { visit, .. } => *visit,
-        OpenGrant::Entry { .. } => None,
-    });
+    let grant = matching_grant(gate, lane.id, seen.direction, &keys, seen.at);
+    let granted_visit = grant.and_then(|(_, open)| open.visit());
     let named = gate.state.find_visit(seen.credentials).filter(|id| !entered_after(gate, *id, seen.at));
     let visit =
         granted_visit.filter(|id| gate.state.visit(*id).is_some_and(super::Visit::is_inside)).or(named);
@@ -232,7 +260,8 @@ fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
         lane: lane.id,
         pool,
         area: lane.inner_area(),
-        requested_at: grant.map(|(_, open)| open.granted_at()),
+        // Only who asked ends the stay by asking; a tailgater's ends by driving out.
+        requested_at: grant.filter(|(_, open)| open.visit() == visit).map(|(_, open)| open.granted_at()),
         credentials: if unmatched { seen.credentials.to_vec() } else { Vec::new() },
         irregularities,
         clock: seen.clock,

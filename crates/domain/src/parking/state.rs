@@ -95,6 +95,13 @@ impl OpenGrant {
             Self::Entry { keys, .. } | Self::Exit { keys, .. } => keys,
         }
     }
+    /// Whose it is; None for an exit that nobody was identified for.
+    pub const fn visit(&self) -> Option<VisitId> {
+        match self {
+            Self::Entry { visit, .. } => Some(*visit),
+            Self::Exit { visit, .. } => *visit,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +113,7 @@ pub enum VisitStatus {
     },
     /// Closed without an exit seen, until somebody reviews it.
     PresumedLeft {
+        left_at: Timestamp,
         since: Timestamp,
     },
 }
@@ -224,6 +232,11 @@ impl ParkingState {
         self.lane_modes.get(&lane).copied().unwrap_or_default()
     }
 
+    /// Whether every movement since `at` is remembered.
+    pub(super) fn remembers(&self, at: Timestamp) -> bool {
+        self.movements.len() < MOVEMENTS_AT_MOST || self.movements.iter().any(|(when, _, _)| *when <= at)
+    }
+
     /// What the ledger said was inside a pool at an instant, as far back as movements are remembered.
     pub(super) fn inside_at(&self, pool: PoolId, at: Timestamp) -> u32 {
         let later = self.movements.iter().filter(|(when, of, _)| *of == pool && *when > at);
@@ -298,7 +311,7 @@ impl ParkingState {
         let oldest = now.minus_seconds(REVIEW_SECONDS);
         while let Some(first) = self.presumed_left.front().copied() {
             match self.visits.get(&first).map(|visit| visit.status) {
-                Some(VisitStatus::PresumedLeft { since }) if since < oldest => {
+                Some(VisitStatus::PresumedLeft { since, .. }) if since < oldest => {
                     self.visits.remove(&first);
                 }
                 Some(VisitStatus::PresumedLeft { .. }) => return,

@@ -4,7 +4,8 @@ use super::command::{ParkingRefusal, Review};
 use super::credentials::Credential;
 use super::event::{CredentialChange, Entry, EstimateBasis, ParkingEvent, Reconciliation};
 use super::gates::{Gate, Outcome, check_credentials};
-use super::state::{Visit, VisitStatus};
+use super::passages::CLOCK_SKEW_SECONDS;
+use super::state::{UnmatchedExit, Visit, VisitStatus};
 use crate::decider::Fact;
 use crate::ids::{PoolId, VisitId};
 use crate::time::Timestamp;
@@ -97,7 +98,14 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         Review::Confirm => (Reconciliation::Confirmed, -i8::from(inside), 0),
         Review::StillInside => (Reconciliation::StillInside, still_inside(gate, id, visit)?, 0),
         Review::ReassignExit { left_at } => {
-            let exit = gate.state.unmatched_exits.iter().find(|exit| exit.left_at == left_at);
+            // Of the visit's own pool: that is where an unidentified vehicle is given back.
+            let entered_at = visit.entry.at();
+            let fits = |exit: &&UnmatchedExit| {
+                exit.left_at == left_at
+                    && exit.pool == visit.pool
+                    && entered_at.is_none_or(|at| at <= left_at.plus_seconds(CLOCK_SKEW_SECONDS))
+            };
+            let exit = gate.state.unmatched_exits.iter().find(fits);
             let took = exit.ok_or(ParkingRefusal::ExitNotFound)?.took_unidentified;
             (Reconciliation::Reassigned { left_at }, -i8::from(inside), i8::from(took))
         }
@@ -117,8 +125,10 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         unidentified_change,
         on_reservation: visit.on_reservation,
     };
-    // Whom a count did not find, and who is confirmed to have left, was gone by that count.
+    // Whom a count did not find, and who is confirmed to have left, was gone by that count; whose re-entry was seen,
+    // by that re-entry. Nobody is billed until the day of the review.
     let happened_at = match (review, visit.status) {
+        (Review::Confirm, VisitStatus::PresumedLeft { left_at, .. }) => left_at,
         (Review::Confirm, VisitStatus::Missing { counted_at }) => counted_at,
         _ => gate.now(),
     };

@@ -5,7 +5,7 @@
 
 use crate::event::Event;
 use crate::ids::VisitId;
-use crate::parking::{Departure, ParkingEvent, Reconciliation};
+use crate::parking::{ParkingEvent, Reconciliation};
 use crate::process::{About, Effect, Process, Reaction};
 use crate::time::Timestamp;
 
@@ -31,8 +31,10 @@ fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
             let open = Effect::OpenSession { visit: *visit, pool: *pool, entered_at };
             vec![about.now(STAYS.name, visit.uuid(), open)]
         }
-        ParkingEvent::VehicleLeft { departure: Departure::Visit { visit }, requested_at, .. } => {
-            vec![end(about, *visit, requested_at.unwrap_or(about.happened_at))]
+        // Also of a visit that had been presumed left: now its exit was seen.
+        ParkingEvent::VehicleLeft { departure, requested_at, .. } => {
+            let ended_at = requested_at.unwrap_or(about.happened_at);
+            departure.visit().map(|visit| end(about, visit, ended_at)).into_iter().collect()
         }
         ParkingEvent::VisitReconciled { visit, outcome, .. } => match outcome {
             Reconciliation::Confirmed => vec![end(about, *visit, about.happened_at)],

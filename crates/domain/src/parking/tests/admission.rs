@@ -321,3 +321,35 @@ fn what_is_unknown_or_malformed_is_refused_by_name() {
     garage.facts.plan = None;
     garage.refuses(&enter("in", &[plate("A")]), "FACILITY_UNKNOWN");
 }
+
+#[test]
+fn an_open_lane_or_an_override_needs_the_held_place_no_more() {
+    let mut garage = Garage::with_places(5);
+    let until = at(90);
+    garage.accepts(&ParkingCommand::PlaceHold { reservation: reservation(9), pool: pool(), until });
+    garage.accepts(&set_mode(ModeScope::Lane { lane: lane("in") }, AdmissionMode::HeldOpen));
+    garage.enters(&[with_reservation(9)]);
+    assert_eq!(garage.state.pool(pool()).held, 0);
+}
+
+#[test]
+fn asking_twice_to_leave_opens_for_one_vehicle() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    garage.owes(&plate("A"), MoneySide::Known { quote: None, leave_by: None });
+    garage.accepts(&exit(&[plate("A")]));
+    let events = garage.accepts(&exit(&[plate("A")]));
+    assert!(matches!(events[..], [ParkingEvent::GrantLapsed { .. }, ParkingEvent::ExitGranted { .. }]));
+    assert_eq!(garage.state.grants().count(), 1);
+}
+
+#[test]
+fn without_a_detector_an_exit_that_nobody_matches_waits_for_its_entry() {
+    let mut garage = Garage::with_places(5);
+    garage.accepts(&set_mode(ModeScope::Facility, AdmissionMode::HeldOpen));
+    let leave =
+        ParkingCommand::ExitGate { lane: lane("column"), credentials: vec![plate("P")], requested_at: None };
+    garage.at(60).accepts(&leave);
+    garage.passes(Direction::Entry, &[plate("P")], 0);
+    garage.shows(0, 0, 0);
+}

@@ -196,3 +196,36 @@ fn who_leaves_unmatched_and_comes_back_soon_after_is_inside() {
     garage.passes(Direction::Entry, &[plate("B")], 0);
     garage.shows(2, 0, 0);
 }
+
+#[test]
+fn news_of_another_time_is_not_the_passage_of_a_fresh_grant() {
+    let mut garage = Garage::with_places(5);
+    garage.at(60).enters(&[plate("A")]);
+    garage.passes(Direction::Entry, &[], 0);
+    garage.shows(0, 1, 1);
+    garage.passes(Direction::Entry, &[plate("A")], 60);
+    garage.shows(1, 1, 0);
+}
+
+#[test]
+fn a_tailgaters_exit_is_its_own_and_not_the_granted_visits() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[ticket("1")], 0);
+    garage.passes(Direction::Entry, &[plate("B")], 0);
+    let tailgater = garage.visit_of(&plate("B"));
+    garage.owes(&ticket("1"), crate::parking::MoneySide::Known { quote: None, leave_by: None });
+    garage.at(10).accepts(&exit(&[ticket("1")]));
+    let events = garage.passes(Direction::Exit, &[plate("B")], 10);
+    assert_eq!(departure(&events), Departure::Visit { visit: tailgater });
+    assert!(matches!(events[..], [ParkingEvent::VehicleLeft { requested_at: None, grant: None, .. }]));
+    garage.passes(Direction::Exit, &[], 10);
+    garage.shows(0, 0, 0);
+}
+
+#[test]
+fn who_re_enters_a_full_garage_is_not_over_capacity() {
+    let mut garage = Garage::with_places(1);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    let events = garage.at(60).passes(Direction::Entry, &[plate("A")], 60);
+    assert_eq!(irregularities(&events[1]), [Irregularity::Unrequested, Irregularity::AlreadyInside]);
+}

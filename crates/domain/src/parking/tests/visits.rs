@@ -160,3 +160,25 @@ fn two_visits_of_one_stay_are_merged_and_keep_both_credentials() {
     assert_eq!(garage.visit_of(&plate("8")), right);
     assert_eq!(garage.state.visit_entry(right).unwrap().1, Entry::Seen { at: at(-30) });
 }
+
+#[test]
+fn a_confirmed_departure_was_when_it_was_presumed_and_not_when_it_was_reviewed() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("A")], -30);
+    let first = garage.visit_of(&plate("A"));
+    garage.passes(Direction::Entry, &[plate("A")], -10);
+    garage.at(5_000).accepts(&review(first, Review::Confirm));
+    assert_eq!(garage.history.last().unwrap().0.happened_at, at(-10));
+}
+
+#[test]
+fn a_count_from_before_what_is_remembered_is_refused() {
+    let mut garage = Garage::with_places(50);
+    garage.accepts(&counted(10, -6_000));
+    for minute in -5_000..0 {
+        let direction = if minute % 2 == 0 { Direction::Entry } else { Direction::Exit };
+        garage.passes(direction, &[], minute);
+    }
+    garage.refuses(&counted(5, -4_900), "TIME_TOO_OLD");
+    garage.accepts(&counted(5, -100));
+}

@@ -116,7 +116,7 @@ fn register(
     }
 }
 
-fn policies(random: &Random, hard: bool) -> Policies {
+pub fn policies(random: &Random, hard: bool) -> Policies {
     let early = [EarlyArrival::AsWalkIn, EarlyArrival::FromArrival, EarlyArrival::Refused];
     Policies {
         anti_passback: if hard { AntiPassback::Hard } else { AntiPassback::Soft },

@@ -1,6 +1,7 @@
 //! What people and machines send: by chance, about what is known, and often wrong.
 
 use octocity_commands::Clock;
+use octocity_domain::facilities::{EntryLimit, FacilityCommand, Policies};
 use octocity_domain::parking::{
     AdmissionMode, Credential, CredentialChange, DeviceClock, Direction, EstimateBasis, MatchKey, ModeScope,
     ParkingCommand, PlateRead, Review,
@@ -9,7 +10,7 @@ use octocity_domain::payments::{Allocation, Payable, PaymentCommand};
 use octocity_domain::reservations::ReservationsCommand;
 use octocity_domain::{CommandId, Interval, LaneId, Money, PaymentId, ReservationId, Timestamp, VisitId};
 
-use super::city::CarPark;
+use super::city::{CarPark, policies};
 use super::order::Order;
 use super::random::Random;
 
@@ -59,6 +60,7 @@ impl Traffic<'_> {
             66..74 => self.reservations(),
             74..86 => self.payment(id),
             86..92 => self.parking(self.attend()),
+            92 => self.change_policies(),
             _ => self.parking(self.operate()),
         };
         (id, order)
@@ -127,7 +129,19 @@ impl Traffic<'_> {
         (id, self.parking(command))
     }
 
+    fn change_policies(&self) -> Order {
+        let entry_limit = if self.random.chance(200) { EntryLimit::Unlimited } else { EntryLimit::Places };
+        let policies = Policies { entry_limit, ..policies(self.random, self.random.chance(500)) };
+        Order::Facility(self.park.id, FacilityCommand::SetPolicies { policies })
+    }
+
     fn reservations(&self) -> Order {
+        if self.random.chance(80) {
+            let pool = *self.random.pick(&self.park.pools).expect("a car park has pools");
+            let places = self.random.below(4) as u32;
+            let command = ReservationsCommand::SetReservableCapacity { pool, places };
+            return Order::Reservations(self.park.id, command);
+        }
         let cancelled = self.random.pick(&self.seen.reservations).filter(|_| self.random.chance(250));
         let command = match cancelled {
             Some(reservation) => ReservationsCommand::CancelReservation { reservation: *reservation },

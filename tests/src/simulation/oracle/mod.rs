@@ -7,6 +7,9 @@ mod book;
 mod till;
 mod yard;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use octocity_adapters::gateway::Totals;
@@ -126,11 +129,11 @@ impl Oracle {
         }
     }
 
-    /// How many events of each category were read.
-    pub fn counts(&self) -> BTreeMap<Category, u64> {
+    /// How many events of each type were read.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
-        for (stream, revisions) in &self.revisions {
-            *counts.entry(stream.category).or_default() += revisions;
+        for event in self.effects.values().flatten() {
+            *counts.entry(event.event_type.to_string()).or_default() += 1;
         }
         counts
     }

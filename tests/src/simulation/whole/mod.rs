@@ -2,7 +2,7 @@
 
 mod checks;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use octocity_adapters::gateway::SimulatedGateway;
@@ -45,12 +45,13 @@ struct Sent {
 }
 
 /// What one run did, so that a test can tell that it met what it is for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Summary {
     pub sent: usize,
     pub accepted: usize,
     pub repeated: usize,
-    pub events: u64,
+    /// How many events of each type.
+    pub events: BTreeMap<String, u64>,
     pub crashes: usize,
     pub faults: usize,
 }
@@ -80,7 +81,7 @@ pub fn run(seed: u64, steps: usize) -> Result<Summary, String> {
         let told: Vec<String> = simulation.told.iter().cloned().collect();
         format!("{sentence}\n  seed {seed}, the last steps:\n  {}", told.join("\n  "))
     })?;
-    Ok(simulation.summary)
+    Ok(std::mem::take(&mut simulation.summary))
 }
 
 impl Simulation {
@@ -154,7 +155,7 @@ impl Simulation {
             .iter()
             .filter(|sent| sent.answer.as_ref().is_some_and(|answer| answer.accepted))
             .count();
-        self.summary.events = self.oracle.counts().values().sum();
+        self.summary.events = self.oracle.counts();
         Ok(())
     }
 

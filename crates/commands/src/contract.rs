@@ -25,6 +25,7 @@ macro_rules! process_store_contract {
             begins_empty,
             keeps_checkpoints_and_outbox_together,
             gives_what_is_due_in_the_order_it_was_planned,
+            leaves_out_the_subjects_that_wait,
             tells_when_the_next_deadline_is,
             plans_an_id_once,
             cancels_one_process_of_one_subject,
@@ -71,7 +72,7 @@ async fn plan(store: &dyn ProcessStore, effects: &[Planned]) {
 pub async fn begins_empty(storage: &dyn ProcessStorage) {
     let store = storage.open();
     assert_eq!(store.checkpoints().await.unwrap(), []);
-    assert_eq!(store.due(at(1_000_000), 9).await.unwrap(), []);
+    assert_eq!(store.due(at(1_000_000), 9, &[]).await.unwrap(), []);
     assert_eq!(store.next_due(at(0)).await.unwrap(), None);
 }
 
@@ -84,16 +85,25 @@ pub async fn keeps_checkpoints_and_outbox_together(storage: &dyn ProcessStorage)
     drop(store);
     let store = storage.open();
     assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(9)]);
-    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(1, 0)]);
+    assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [effect(1, 0)]);
 }
 
 pub async fn gives_what_is_due_in_the_order_it_was_planned(storage: &dyn ProcessStorage) {
     let store = storage.open();
     plan(&*store, &[effect(3, 5), effect(1, 9), effect(2, 0)]).await;
-    assert_eq!(store.due(at(-1), 9).await.unwrap(), []);
-    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(2, 0)]);
-    assert_eq!(store.due(at(9), 9).await.unwrap(), [effect(3, 5), effect(1, 9), effect(2, 0)]);
-    assert_eq!(store.due(at(9), 2).await.unwrap(), [effect(3, 5), effect(1, 9)]);
+    assert_eq!(store.due(at(-1), 9, &[]).await.unwrap(), []);
+    assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [effect(2, 0)]);
+    assert_eq!(store.due(at(9), 9, &[]).await.unwrap(), [effect(3, 5), effect(1, 9), effect(2, 0)]);
+    assert_eq!(store.due(at(9), 2, &[]).await.unwrap(), [effect(3, 5), effect(1, 9)]);
+}
+
+pub async fn leaves_out_the_subjects_that_wait(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    plan(&*store, &[effect(1, 0), effect(2, 0), effect(3, 0), effect(4, 0)]).await;
+    let waiting = [1, 3].map(Uuid::from_u128);
+    // They take no room either.
+    assert_eq!(store.due(at(0), 2, &waiting).await.unwrap(), [effect(2, 0), effect(4, 0)]);
+    assert_eq!(store.due(at(0), 2, &[]).await.unwrap(), [effect(1, 0), effect(2, 0)]);
 }
 
 pub async fn tells_when_the_next_deadline_is(storage: &dyn ProcessStorage) {
@@ -108,7 +118,7 @@ pub async fn plans_an_id_once(storage: &dyn ProcessStorage) {
     let store = storage.open();
     plan(&*store, &[effect(1, 0), effect(1, 0)]).await;
     plan(&*store, &[Planned { due: at(7), ..effect(1, 0) }]).await;
-    assert_eq!(store.due(at(9), 9).await.unwrap(), [effect(1, 0)]);
+    assert_eq!(store.due(at(9), 9, &[]).await.unwrap(), [effect(1, 0)]);
 }
 
 pub async fn cancels_one_process_of_one_subject(storage: &dyn ProcessStorage) {
@@ -118,7 +128,7 @@ pub async fn cancels_one_process_of_one_subject(storage: &dyn ProcessStorage) {
     plan(&*store, &[effect(1, 0), second, effect(2, 0), other.clone()]).await;
     let cancel = OutboxChange::Cancel { process: "stays".into(), subject: Uuid::from_u128(1) };
     store.commit(Step { checkpoints: Vec::new(), changes: vec![cancel] }).await.unwrap();
-    assert_eq!(store.due(at(9), 9).await.unwrap(), [effect(2, 0), other]);
+    assert_eq!(store.due(at(9), 9, &[]).await.unwrap(), [effect(2, 0), other]);
 }
 
 pub async fn applies_changes_in_order(storage: &dyn ProcessStorage) {
@@ -127,7 +137,7 @@ pub async fn applies_changes_in_order(storage: &dyn ProcessStorage) {
     let (first, second) = (effect(1, 0), Planned { id: effect(8, 0).id, ..effect(1, 0) });
     let changes = vec![OutboxChange::Plan(first), cancel, OutboxChange::Plan(second.clone())];
     store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
-    assert_eq!(store.due(at(0), 9).await.unwrap(), [second]);
+    assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [second]);
 }
 
 pub async fn forgets_what_is_done(storage: &dyn ProcessStorage) {
@@ -136,10 +146,10 @@ pub async fn forgets_what_is_done(storage: &dyn ProcessStorage) {
     store.done(&[effect(1, 0).id, effect(3, 0).id, effect(4, 0).id]).await.unwrap();
     drop(store);
     let store = storage.open();
-    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(2, 0)]);
+    assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [effect(2, 0)]);
     // A crash between "done" and the checkpoint plans it again: it comes back, and is run again.
     plan(&*store, &[effect(1, 0)]).await;
-    assert_eq!(store.due(at(0), 9).await.unwrap(), [effect(2, 0), effect(1, 0)]);
+    assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [effect(2, 0), effect(1, 0)]);
 }
 
 pub async fn keeps_every_effect_whole(storage: &dyn ProcessStorage) {
@@ -168,5 +178,5 @@ pub async fn keeps_every_effect_whole(storage: &dyn ProcessStorage) {
         effects.into_iter().enumerate().map(|(number, effect)| planned(number as u128, 0, effect)).collect();
     plan(&*store, &all).await;
     drop(store);
-    assert_eq!(storage.open().due(at(0), 99).await.unwrap(), all);
+    assert_eq!(storage.open().due(at(0), 99, &[]).await.unwrap(), all);
 }

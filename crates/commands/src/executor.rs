@@ -8,7 +8,7 @@
 //! A process that is new starts at the head of the log. Checkpoints are not written for events that nobody reacts
 //! to, so that millions of imported passages cost one reading; reading them again after a restart plans nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use octocity_domain::{CommandId, Timestamp};
 use octocity_log::{EventLog, LogError, Origin, Position, RecordedEvent, decode};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use uuid::Uuid;
 
 use crate::gateway::PaymentGateway;
@@ -36,6 +36,8 @@ const QUIET_POSITIONS: u64 = 200_000;
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const BACKOFF_SECONDS_AT_MOST: i64 = 60;
+/// How long after its end a backoff still counts as one of the same trouble.
+const BACKOFF_FORGOTTEN_SECONDS: i64 = 3600;
 
 /// Why the executor stopped for a moment.
 #[derive(Debug, Error)]
@@ -55,6 +57,8 @@ pub struct Progress {
     pub position: Position,
     /// How many effects were due when it was last looked, and are not done yet.
     pub due: usize,
+    /// How many subjects' effects are under way or wait after a fault.
+    pub waiting: usize,
     /// The log's head when it was last looked.
     pub head: Position,
 }
@@ -62,7 +66,7 @@ pub struct Progress {
 impl Progress {
     /// Whether everything was reacted to, and nothing is due.
     pub fn is_idle(&self) -> bool {
-        self.started && self.position >= self.head && self.due == 0
+        self.started && self.position >= self.head && self.due == 0 && self.waiting == 0
     }
 }
 
@@ -169,7 +173,15 @@ impl Executor {
     pub async fn run_until_idle(self: &Arc<Self>) -> Result<(), ExecutorError> {
         let mut running = Running::default();
         loop {
-            let busy = self.turn(&mut running).await?;
+            let busy = match self.turn(&mut running).await {
+                Ok(busy) => busy,
+                Err(error) => {
+                    while let Some(finished) = running.tasks.join_next().await {
+                        self.finish(&mut running, vec![finished]).await;
+                    }
+                    return Err(error);
+                }
+            };
             match running.tasks.join_next().await {
                 Some(finished) => self.finish(&mut running, vec![finished]).await,
                 None if busy => {}
@@ -183,15 +195,26 @@ impl Executor {
         self.start().await?;
         let finished = std::iter::from_fn(|| running.tasks.try_join_next()).collect();
         self.finish(running, finished).await;
-        // Events first: they may cancel what is due.
-        let backlog = self.progress.borrow().due >= DUE;
-        let read = if backlog { 0 } else { self.react().await? };
-        let due = self.store.due(self.clock.now(), DUE).await?;
-        let (due_count, started) = (due.len(), self.begin(running, due).await);
+        // Events first: they may cancel what is due. A fault there does not hold up what was planned before.
+        let reacted = if running.backlog { Ok(0) } else { self.react().await };
+        let waiting = self.waiting(running).await;
+        let due = self.store.due(self.clock.now(), DUE, &waiting).await?;
+        running.backlog = due.len() >= DUE;
+        let (due_count, started) = (due.len(), self.begin(running, due));
         let position = self.position().await;
         let head = *self.log.head().borrow();
-        self.progress.send_replace(Progress { started: true, position, due: due_count, head });
+        let read = reacted?;
+        let waiting = waiting.len();
+        self.progress.send_replace(Progress { started: true, position, due: due_count, waiting, head });
         Ok(read > 0 || started > 0)
+    }
+
+    /// The subjects whose effects are not to be started now: under way, or in a backoff.
+    async fn waiting(&self, running: &Running) -> Vec<Uuid> {
+        let now = self.clock.now();
+        let backoff = self.backoff.lock().await;
+        let held = backoff.iter().filter(|(_, fault)| fault.until > now).map(|(subject, _)| *subject);
+        held.chain(running.subjects.values().copied()).collect()
     }
 
     async fn position(&self) -> Position {
@@ -224,17 +247,11 @@ impl Executor {
     }
 
     /// Starts the effects whose subjects are free; those of one subject run in the order they were planned.
-    async fn begin(self: &Arc<Self>, running: &mut Running, due: Vec<Planned>) -> usize {
-        let now = self.clock.now();
-        let backoff = self.backoff.lock().await;
-        let waits = |subject: &Uuid| backoff.get(subject).is_some_and(|fault| fault.until > now);
+    fn begin(self: &Arc<Self>, running: &mut Running, due: Vec<Planned>) -> usize {
         let mut order = Vec::new();
         let mut by_subject: HashMap<Uuid, Vec<Planned>> = HashMap::new();
         for planned in due {
             let subject = planned.subject;
-            if running.subjects.contains(&subject) || waits(&subject) {
-                continue;
-            }
             let effects = by_subject.entry(subject).or_insert_with(|| {
                 order.push(subject);
                 Vec::new()
@@ -245,10 +262,10 @@ impl Executor {
         let mut started = 0;
         for subject in order.into_iter().take(room) {
             let Some(effects) = by_subject.remove(&subject) else { continue };
-            running.subjects.insert(subject);
             started += 1;
             let executor = Arc::clone(self);
-            running.tasks.spawn(async move { executor.carry_out(subject, effects).await });
+            let task = running.tasks.spawn(async move { executor.carry_out(subject, effects).await });
+            running.subjects.insert(task.id(), subject);
         }
         started
     }
@@ -268,19 +285,21 @@ impl Executor {
     }
 
     /// Forgets what is done, and lets what met a fault wait.
-    async fn finish(&self, running: &mut Running, finished: Vec<Result<Finished, tokio::task::JoinError>>) {
+    async fn finish(&self, running: &mut Running, finished: Vec<Result<Finished, JoinError>>) {
         let mut done = Vec::new();
         for ended in finished {
             match ended {
                 Ok(ended) => {
-                    running.subjects.remove(&ended.subject);
+                    running.subjects.retain(|_, subject| *subject != ended.subject);
                     self.note(&ended).await;
                     done.extend(ended.done);
                 }
                 Err(error) => {
-                    // A panic names no subject; nothing of any is known to be done, and all are tried again.
-                    tracing::error!(%error, "an effect ended abnormally");
-                    running.subjects.clear();
+                    // Nothing of the subject is known to be done, and all is tried again.
+                    tracing::error!(%error, "an effect ended abnormally, and is tried again later");
+                    if let Some(subject) = running.subjects.remove(&error.id()) {
+                        self.back_off(subject).await;
+                    }
                 }
             }
         }
@@ -293,17 +312,23 @@ impl Executor {
     }
 
     async fn note(&self, ended: &Finished) {
-        let mut backoff = self.backoff.lock().await;
         let Some((planned, error)) = &ended.fault else {
-            backoff.remove(&ended.subject);
+            self.backoff.lock().await.remove(&ended.subject);
             return;
         };
         let effect = planned.effect.name();
         tracing::warn!(process = %planned.process, effect, id = %planned.id, %error, "an effect is tried again later");
-        let faults = backoff.get(&ended.subject).map_or(0, |known| known.faults) + 1;
+        self.back_off(ended.subject).await;
+    }
+
+    async fn back_off(&self, subject: Uuid) {
+        let now = self.clock.now();
+        let mut backoff = self.backoff.lock().await;
+        // Those that were cancelled meanwhile are not tried again, and would stay for ever.
+        backoff.retain(|_, fault| fault.until.plus_seconds(BACKOFF_FORGOTTEN_SECONDS) > now);
+        let faults = backoff.get(&subject).map_or(0, |known| known.faults) + 1;
         let wait_seconds = (1_i64 << faults.min(6)).min(BACKOFF_SECONDS_AT_MOST);
-        let until = self.clock.now().plus_seconds(wait_seconds);
-        backoff.insert(ended.subject, Backoff { faults, until });
+        backoff.insert(subject, Backoff { faults, until: now.plus_seconds(wait_seconds) });
     }
 }
 
@@ -311,7 +336,9 @@ impl Executor {
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<Finished>,
-    subjects: HashSet<Uuid>,
+    subjects: HashMap<task::Id, Uuid>,
+    /// So many are due that nothing more is planned for now.
+    backlog: bool,
 }
 
 struct Finished {

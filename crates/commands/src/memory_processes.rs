@@ -1,12 +1,13 @@
 //! What processes remember, in memory: the oracle of the contract suite and the ground of the simulation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use octocity_domain::process::Planned;
 use octocity_domain::{CommandId, Timestamp};
 use octocity_log::Position;
+use uuid::Uuid;
 
 use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
 
@@ -82,9 +83,16 @@ impl ProcessStore for MemoryProcessStore {
         Ok(())
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Planned>, ProcessStoreError> {
+    async fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        waiting: &[Uuid],
+    ) -> Result<Vec<Planned>, ProcessStoreError> {
         let kept = self.reach()?;
-        Ok(kept.outbox.values().filter(|planned| planned.due <= now).take(limit).cloned().collect())
+        let waiting: HashSet<&Uuid> = waiting.iter().collect();
+        let is_due = |planned: &&Planned| planned.due <= now && !waiting.contains(&planned.subject);
+        Ok(kept.outbox.values().filter(is_due).take(limit).cloned().collect())
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, ProcessStoreError> {

@@ -43,8 +43,14 @@ pub trait ProcessStore: Send + Sync + 'static {
     /// Checkpoints and outbox change together, durably.
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError>;
 
-    /// The effects whose time has come, at most `limit`, in the order they were planned.
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Planned>, ProcessStoreError>;
+    /// The effects whose time has come, at most `limit`, in the order they were planned; without those of the
+    /// subjects that are `waiting`. One that cannot be read is left out, and logged once.
+    async fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        waiting: &[Uuid],
+    ) -> Result<Vec<Planned>, ProcessStoreError>;
 
     /// When the next effect that is not due yet will be.
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, ProcessStoreError>;

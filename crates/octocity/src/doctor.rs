@@ -189,8 +189,10 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
     }
     if node.folder.processes().exists() {
         let store = SqliteProcessStore::open(&node.folder.processes()).map_err(crate::node::unusable)?;
-        let due =
-            store.due(node.clock.now(), 1_000).await.map_err(|error| Failure::data(error.to_string()))?;
+        let due = store
+            .due(node.clock.now(), 1_000, &[])
+            .await
+            .map_err(|error| Failure::data(error.to_string()))?;
         findings.well("processes", format!("{} effect(s) due; octocity serve carries them out", due.len()));
     }
     Ok(())

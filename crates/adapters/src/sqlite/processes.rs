@@ -1,6 +1,7 @@
 //! `processes.db`: checkpoints, the outbox, and what the simulated gateway was asked to do. Unlike read models
 //! it cannot be built again: a deadline that is lost never fires.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,13 +45,15 @@ type Stored<T> = Result<T, rusqlite::Error>;
 #[derive(Clone)]
 pub struct SqliteProcessStore {
     connection: Arc<Mutex<Connection>>,
+    /// Rows of the outbox that cannot be read, and were logged.
+    unreadable: Arc<Mutex<BTreeSet<i64>>>,
 }
 
 impl SqliteProcessStore {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = open_to_write(path, &FORM)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(|error| OpenError::of(path, &error))?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), unreadable: Arc::default() })
     }
 
     async fn with<T: Send + 'static>(
@@ -116,12 +119,37 @@ impl ProcessStore for SqliteProcessStore {
         .await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Planned>, ProcessStoreError> {
+    async fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        waiting: &[Uuid],
+    ) -> Result<Vec<Planned>, ProcessStoreError> {
+        let waiting: Vec<String> = waiting.iter().map(|subject| format!("{:X}", subject.simple())).collect();
+        let unreadable = Arc::clone(&self.unreadable);
         self.with(move |connection| {
-            let select = "SELECT id, process, subject, facility, due, correlation, effect
-                          FROM outbox WHERE due <= ?1 ORDER BY planned LIMIT ?2";
+            let mut unreadable = unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+            let select = "SELECT id, process, subject, facility, due, correlation, effect, planned
+                          FROM outbox
+                          WHERE due <= ?1 AND hex(subject) NOT IN (SELECT value FROM json_each(?3))
+                              AND planned NOT IN (SELECT value FROM json_each(?4))
+                          ORDER BY planned LIMIT ?2";
             let mut read = connection.prepare_cached(select)?;
-            read.query_map(params![now.millis(), limit as i64], planned)?.collect()
+            let left_out = (json(&waiting)?, json(&*unreadable)?);
+            let mut rows = read.query(params![now.millis(), limit as i64, left_out.0, left_out.1])?;
+            let mut due = Vec::new();
+            while let Some(row) = rows.next()? {
+                match planned(row) {
+                    Ok(planned) => due.push(planned),
+                    Err(_) => {
+                        let planned: i64 = row.get(7)?;
+                        // Not what it says: that may be personal.
+                        tracing::error!(planned, "a planned effect cannot be read, and is left undone");
+                        unreadable.insert(planned);
+                    }
+                }
+            }
+            Ok(due)
         })
         .await
     }
@@ -154,8 +182,7 @@ impl ProcessStore for SqliteProcessStore {
 fn apply(transaction: &Transaction<'_>, change: &OutboxChange) -> Stored<()> {
     match change {
         OutboxChange::Plan(planned) => {
-            let effect = serde_json::to_string(&planned.effect)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            let effect = json(&planned.effect)?;
             let insert = "INSERT INTO outbox (id, process, subject, facility, due, correlation, effect)
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
             transaction.prepare_cached(insert)?.execute(params![
@@ -175,6 +202,10 @@ fn apply(transaction: &Transaction<'_>, change: &OutboxChange) -> Stored<()> {
         }
     }
     Ok(())
+}
+
+fn json(value: &impl serde::Serialize) -> Stored<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn planned(row: &Row<'_>) -> Stored<Planned> {

@@ -12,7 +12,7 @@ use octocity_commands::{
     PaymentGateway,
 };
 use octocity_domain::Timestamp;
-use octocity_domain::payments::GatewayOutcome;
+use octocity_domain::payments::{GatewayOutcome, GatewayVerb};
 use octocity_log::{EventLog, LogId, MemoryLog};
 use octocity_projections::engine::{Engine, EngineOptions};
 use octocity_projections::{MemoryRows, ReadModels};
@@ -37,12 +37,15 @@ pub fn new_id() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// Does whatever it is asked, but for the token `decline`.
+/// Does whatever it is asked, but declines the token `decline` and never answers a capture of the token `silent`.
 struct Obliging;
 
 #[async_trait]
 impl PaymentGateway for Obliging {
     async fn call(&self, request: GatewayRequest) -> GatewayOutcome {
+        if request.token == "silent" && request.call.verb == GatewayVerb::Capture {
+            return std::future::pending().await;
+        }
         match request.token.as_str() {
             "decline" => GatewayOutcome::Declined { reason: "no money".to_owned() },
             _ => GatewayOutcome::Done { reference: request.key.to_string() },

@@ -8,7 +8,7 @@ use super::super::Api;
 use super::super::inputs::{at_most, each};
 use super::super::scalars::{DateTime, MAX_TEXT, MoneyInput, UuidText, id, text, uuid_id};
 use super::super::submit::{Done, command_id, payload, submission};
-use super::outcome::{PaymentOutcome, settled};
+use super::outcome::{PaymentOutcome, planned, settled};
 use super::query::StatusName;
 use crate::faults::{bad_input, command_error};
 
@@ -89,11 +89,13 @@ payload! {
     PaymentPayload {
         /// The payment; null when it was refused.
         payment_id: Option<ID>,
-        /// What the gateway made of it; null when it was refused.
+        /// What the gateway made of this command's own call: the same for ever once it is not PENDING; null when it was
+        /// refused.
         outcome: Option<PaymentOutcome>,
-        /// Where the payment is in its life by now; null when it was refused.
+        /// The payment's present state, of later commands too: a repeat may tell another one than the first reply; null
+        /// when it was refused.
         status: Option<StatusName>,
-        /// Why the gateway declined it.
+        /// Why the gateway declined this command's call.
         decline_reason: Option<String>,
     }
 }
@@ -108,7 +110,7 @@ async fn payment_command(
     let submission = submission(context, command_id(command)?, body);
     let reply = api.handler.payment(payment, submission).await.map_err(|error| command_error(&error))?;
     let replied_at = reply.position;
-    let Done { position, repeated, refusal, .. } = Done::of(context, Ok(reply))?;
+    let Done { position, repeated, refusal, events } = Done::of(context, Ok(reply))?;
     if refusal.is_some() {
         return Ok(PaymentPayload {
             payment_id: None,
@@ -120,7 +122,8 @@ async fn payment_command(
             refusal,
         });
     }
-    let settled = settled(context, payment, replied_at).await?;
+    let call = planned(events.iter().map(|fact| &fact.event));
+    let settled = settled(context, payment, call, replied_at).await?;
     Ok(PaymentPayload {
         payment_id: Some(id(payment)),
         outcome: Some(settled.outcome),

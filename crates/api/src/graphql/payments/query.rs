@@ -83,7 +83,7 @@ pub struct PaymentObject {
     id: ID,
     /// The facility.
     facility_id: ID,
-    /// Where it is in its life.
+    /// Its present state. What came of one command is in that mutation's `outcome`.
     status: StatusName,
     /// What was asked for.
     amount: Money,

@@ -1,0 +1,63 @@
+//! What a payment's command is told, the first time and on a repeat.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use octocity_api::{Auth, Limits};
+use serde_json::{Value, json};
+use support::{Server, new_id, serve_with};
+
+const WANTED: &str = "paymentId outcome status declineReason";
+
+/// An authorisation of what a visit that has just begun costs.
+async fn order(server: &Server, token: &str) -> Value {
+    let facility = server.facility(2).await;
+    let entered = server.enter(&facility, "P 1").await;
+    json!({
+        "commandId": new_id(), "facilityId": facility, "token": token,
+        "amount": { "amountMinor": 100, "currency": "EUR" },
+        "allocations": [{ "visitId": entered["visitId"], "amountMinor": 100 }],
+    })
+}
+
+#[tokio::test]
+async fn a_repeat_tells_what_came_of_its_own_call() {
+    let limits = Limits { settle_seconds: 1, ..Limits::default() };
+    let server = serve_with(Auth::default(), limits, true).await;
+    let order = order(&server, "silent").await;
+    let authorized = server.command("authorizePayment", WANTED, order.clone()).await;
+    assert_eq!(authorized["outcome"], "DONE", "{authorized:#}");
+
+    let capture = json!({ "commandId": new_id(), "paymentId": authorized["paymentId"] });
+    let running = server.command("capturePayment", WANTED, capture.clone()).await;
+    assert_eq!(running["outcome"], "PENDING", "{running:#}");
+
+    let again = server.command("authorizePayment", WANTED, order).await;
+    assert_eq!((&again["outcome"], &again["repeated"]), (&json!("DONE"), &json!(true)), "{again:#}");
+    let again = server.command("capturePayment", WANTED, capture).await;
+    assert_eq!(again["outcome"], "PENDING", "{again:#}");
+}
+
+#[tokio::test]
+async fn a_declined_command_stays_declined() {
+    let server = serve_with(Auth::default(), Limits::default(), true).await;
+    let order = order(&server, "decline").await;
+    for repeated in [false, true] {
+        let told = server.command("authorizePayment", WANTED, order.clone()).await;
+        assert_eq!((&told["outcome"], &told["repeated"]), (&json!("DECLINED"), &json!(repeated)), "{told:#}");
+        assert_eq!(told["declineReason"], "no money");
+    }
+}
+
+#[tokio::test]
+async fn a_capture_stays_done_when_it_was_refunded() {
+    let server = serve_with(Auth::default(), Limits::default(), true).await;
+    let authorized = server.command("authorizePayment", WANTED, order(&server, "tok_1").await).await;
+    let capture = json!({ "commandId": new_id(), "paymentId": authorized["paymentId"] });
+    let first = server.command("capturePayment", WANTED, capture.clone()).await;
+    assert_eq!((&first["outcome"], &first["status"]), (&json!("DONE"), &json!("CAPTURED")), "{first:#}");
+    let refund = json!({ "paymentId": authorized["paymentId"], "reason": "barrier stuck" });
+    server.command("refundPayment", WANTED, refund).await;
+    let again = server.command("capturePayment", WANTED, capture).await;
+    assert_eq!((&again["outcome"], &again["status"]), (&json!("DONE"), &json!("REFUNDED")), "{again:#}");
+}

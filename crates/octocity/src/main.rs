@@ -13,6 +13,7 @@ mod node;
 mod output;
 mod rebuild;
 mod serve;
+mod stopping;
 
 use std::process::ExitCode;
 

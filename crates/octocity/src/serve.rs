@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::metrics::Vitals;
 use crate::node::{Following, Node, unusable};
 use crate::output::Output;
+use crate::stopping::StopSignals;
 
 const PAGE: &str = include_str!("../page/index.html");
 /// How long open connections may take to end once the server stops.
@@ -111,17 +112,6 @@ fn not_listening(config: &Config, error: &std::io::Error) -> Failure {
     ))
 }
 
-/// Until Ctrl-C or SIGTERM.
-pub async fn told_to_stop() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::fault(format!("Signals cannot be received: {error}."));
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        told = tokio::signal::ctrl_c() => told.map_err(failed),
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
 /// Where to look.
 pub fn say_where(server: &Server, output: Output) {
     let address = server.address;
@@ -135,9 +125,10 @@ pub fn say_where(server: &Server, output: Output) {
 }
 
 pub async fn run(config: &Config, output: Output) -> Result<(), Failure> {
+    let mut told_to_stop = StopSignals::listen()?;
     let server = Server::start(config).await?;
     say_where(&server, output);
-    told_to_stop().await?;
+    told_to_stop.received().await;
     say_stopping();
     close(server, output).await
 }

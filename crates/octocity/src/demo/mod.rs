@@ -28,11 +28,13 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
-use crate::serve::{Server, close, say_stopping, say_where, told_to_stop};
+use crate::serve::{Server, close, say_stopping, say_where};
+use crate::stopping::StopSignals;
 use city::{CITY, CarPark};
 use traffic::Traffic;
 
 pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(), Failure> {
+    let mut told_to_stop = StopSignals::listen()?;
     let server = Server::start(config).await?;
     open_city(&server.node).await?;
     let traffic = Traffic::new(Arc::clone(&server.node), args.seed);
@@ -46,7 +48,7 @@ pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(),
         args.passages_per_second,
         args.max_events
     ));
-    told_to_stop().await?;
+    told_to_stop.received().await;
     say_stopping();
     flowing.abort();
     reserving.abort();

@@ -46,6 +46,12 @@ pub enum ExecutorError {
     Log(#[from] LogError),
     #[error(transparent)]
     Store(#[from] ProcessStoreError),
+    /// Going on would skip, without a word, what is appended next.
+    #[error(
+        "processes.db is ahead of log.db: restore both from the same backup, or delete processes.db to start at \
+         the log's end now, which drops every planned deadline, hold and payment step that is not done."
+    )]
+    LogPutBack,
 }
 
 /// How far the processes are.
@@ -128,6 +134,9 @@ impl Executor {
         let head = *self.log.head().borrow();
         let known: HashMap<String, Position> =
             self.store.checkpoints().await?.into_iter().map(|at| (at.process, at.position)).collect();
+        if known.values().any(|position| *position > head) {
+            return Err(ExecutorError::LogPutBack);
+        }
         let at = |process: &Process| known.get(process.name).copied().unwrap_or(head);
         let positions: Vec<Position> = PROCESSES.iter().map(at).collect();
         if PROCESSES.iter().any(|process| !known.contains_key(process.name)) {

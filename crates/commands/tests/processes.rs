@@ -173,6 +173,18 @@ async fn what_is_due_runs_though_nothing_more_can_be_planned() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_put_back_is_refused() {
+    let world = World::new().await;
+    let store = MemoryProcessStore::default();
+    run(&world, &store).await;
+    let older = World::new().await;
+    world.enter("B-1").await;
+    run(&world, &store).await;
+    let refused = executor(&older, &store).start().await.unwrap_err();
+    assert!(refused.to_string().contains("same backup"), "{refused}");
+}
+
+#[tokio::test]
 async fn what_is_done_but_not_noted_has_no_second_effect() {
     let world = World::new().await;
     let store = MemoryProcessStore::default();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::{SqliteProcessStore, folder};
-use octocity_commands::{Clock, ProcessStore};
+use octocity_commands::{Clock, ExecutorError, ProcessStore};
 use octocity_domain::Timestamp;
 use serde_json::{Value, json};
 
@@ -193,6 +193,10 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
             .due(node.clock.now(), 1_000, &[])
             .await
             .map_err(|error| Failure::data(error.to_string()))?;
+        let checkpoints = store.checkpoints().await.map_err(|error| Failure::data(error.to_string()))?;
+        if checkpoints.iter().any(|checkpoint| checkpoint.position > head) {
+            findings.wrong("processes", ExecutorError::LogPutBack.to_string());
+        }
         findings.well("processes", format!("{} effect(s) due; octocity serve carries them out", due.len()));
     }
     Ok(())

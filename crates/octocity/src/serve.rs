@@ -97,7 +97,9 @@ async fn executor(node: &Node) -> Result<Arc<Executor>, Failure> {
     let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
     let gateway = SimulatedGateway::open(store.clone()).await.map_err(failed)?;
     let store: Arc<dyn ProcessStore> = Arc::new(store);
-    Ok(Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway)))
+    let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway));
+    executor.start().await.map_err(|error| Failure::data(error.to_string()))?;
+    Ok(executor)
 }
 
 fn auth(config: &Config) -> Auth {

@@ -301,13 +301,23 @@ async fn the_past_is_answered_by_when_things_happened() {
         position = server.command("recordPassage", "visitId", passage).await["position"].take();
     }
     let query = "query Q($f: ID!, $p: String, $a: DateTime!, $b: DateTime!, $c: DateTime!) { facility(id: $f, after: $p) {
-        a: occupancy(at: $a) { inside free } b: occupancy(at: $b) { inside } c: occupancy(at: $c) { inside } } }";
+        a: occupancy(at: $a) { inside free full pools { full } } b: occupancy(at: $b) { inside } c: occupancy(at: $c) { inside } } }";
     let at = |seconds| two_hours_ago.plus_seconds(seconds).to_string();
     let past = json!({ "f": facility, "p": position, "a": at(-1), "b": at(700), "c": at(1_300) });
     let seen = server.data(query, past).await;
     let of = |name: &str| seen["facility"][name]["inside"].as_i64().unwrap();
     assert_eq!((of("a"), of("b"), of("c")), (0, 2, 1), "{seen:#}");
-    assert!(seen["facility"]["a"]["free"].is_null(), "what was free then is not known");
+    let a = &seen["facility"]["a"];
+    assert!(a["free"].is_null() && a["full"].is_null(), "what was free then is not known: {a:#}");
+    assert_eq!(a["pools"], json!([{ "full": null }]));
+    let to_come = json!({ "f": facility, "a": RealClock.now().plus_seconds(60).to_string() });
+    for query in [
+        "query Q($f: ID!, $a: DateTime!) { facility(id: $f) { occupancy(at: $a) { inside } } }",
+        "query Q($f: ID!, $a: DateTime!) { occupancy(facilities: [$f], at: $a) { inside } }",
+    ] {
+        let answer = server.ask(query, to_come.clone()).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+    }
     let overview = "{ operatorOverview(operator: \"city\") { inside toReview facilities { entriesToday occupancy { facilityId } } } }";
     let overview = server.data(overview, json!({})).await;
     assert_eq!(overview["operatorOverview"]["inside"], 1);

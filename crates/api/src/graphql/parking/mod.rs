@@ -25,7 +25,7 @@ use octocity_domain::{CommandId, FacilityId};
 pub use attendant::AttendantMutation;
 pub use gates::GatesMutation;
 pub use history::{HistoryEntry, decoded, history};
-pub use occupancy::{OccupancyObject, PastPools};
+pub use occupancy::{OccupancyObject, PastPools, past_moment};
 pub use query::ParkingQuery;
 pub use subscription::{EventsSubscription, ParkingSubscription};
 pub use visit::{VisitFilter, VisitObject, visits_page};

@@ -15,7 +15,7 @@ use octocity_projections::{Query, Row, StoreError};
 use super::super::Api;
 use super::super::facilities::{FacilityObject, Mode};
 use super::super::scalars::{DateTime, id};
-use crate::faults::internal;
+use crate::faults::{bad_input, internal};
 
 /// One pool's counts.
 #[derive(Clone, Debug, SimpleObject)]
@@ -47,8 +47,8 @@ pub struct PoolOccupancy {
     over_capacity: i64,
     /// Places out of service.
     out_of_service: i64,
-    /// A driver without a reservation is turned away: a state of the pool, not of the gates.
-    full: bool,
+    /// A driver without a reservation is turned away: a state of the pool, not of the gates; null for the past.
+    full: Option<bool>,
 }
 
 /// Vehicles in one area, as far as lanes tell.
@@ -135,8 +135,8 @@ pub struct OccupancyObject {
     over_capacity: i64,
     /// Places out of service.
     out_of_service: i64,
-    /// Every pool is full.
-    full: bool,
+    /// Every pool is full; null for the past.
+    full: Option<bool>,
     /// Whom the facility lets in.
     mode: Mode,
     /// The facility takes nobody in, whatever is free.
@@ -163,7 +163,7 @@ impl PoolOccupancy {
             free_for_walk_ins: row.free_for_walk_ins(),
             over_capacity: row.over_capacity(),
             out_of_service: row.out_of_service,
-            full: row.is_full(),
+            full: Some(row.is_full()),
         }
     }
 
@@ -182,9 +182,20 @@ impl PoolOccupancy {
             free_for_walk_ins: None,
             over_capacity: 0,
             out_of_service: 0,
-            full: false,
+            full: None,
         }
     }
+}
+
+/// A moment that occupancy can be asked of: what is to come is not known.
+pub fn past_moment(context: &Context<'_>, DateTime(at): DateTime) -> Result<Timestamp> {
+    let now = Api::of(context).clock.now();
+    if at > now {
+        return Err(bad_input(format!(
+            "at: {at} is in the future, for it is {now}; leave it out to ask of now."
+        )));
+    }
+    Ok(at)
 }
 
 /// The sum, if any is known.
@@ -213,7 +224,7 @@ impl OccupancyObject {
             free_for_walk_ins: sum(|pool| pool.free_for_walk_ins),
             over_capacity: pools.iter().map(|pool| pool.over_capacity).sum(),
             out_of_service: pools.iter().map(|pool| pool.out_of_service).sum(),
-            full: !pools.is_empty() && pools.iter().all(|pool| pool.full),
+            full: Some(!pools.is_empty() && pools.iter().all(|pool| pool.full == Some(true))),
             mode: plan.mode.into(),
             closed: plan.mode == octocity_domain::parking::AdmissionMode::Shut,
             last_passage_at: None,
@@ -253,7 +264,7 @@ impl OccupancyObject {
             .collect();
         let mut occupancy = Self::of_pools(plan, pools, past.position);
         occupancy.at = Some(past.at.into());
-        (occupancy.free, occupancy.places) = (None, None);
+        (occupancy.free, occupancy.places, occupancy.full) = (None, None, None);
         occupancy
     }
 

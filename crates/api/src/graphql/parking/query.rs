@@ -17,7 +17,7 @@ use super::super::scalars::{DateTime, code_id, id, uuid_id};
 use super::history::{HistoryEntry, history};
 use super::lanes::{self, LaneActivity};
 use super::visit::{Irregularity, VisitFilter, VisitObject, find, visits_page};
-use super::{OccupancyObject, PastPools};
+use super::{OccupancyObject, PastPools, past_moment};
 
 /// An exit that no visit matched.
 #[derive(Clone, Debug, SimpleObject)]
@@ -70,17 +70,20 @@ impl ParkingQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The facilities: at most 500.")] facilities: Vec<ID>,
-        #[graphql(desc = "A past moment, by when things happened; left out: now.")] at: Option<DateTime>,
+        #[graphql(desc = "A past moment, by when things happened, none to come; left out: now.")] at: Option<
+            DateTime,
+        >,
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Vec<OccupancyObject>> {
         let facilities: Vec<FacilityId> = at_most("facilities", facilities, 500)?
             .iter()
             .map(|facility| uuid_id("facilities", facility))
             .collect::<Result<_>>()?;
+        let at = at.map(|at| past_moment(context, at)).transpose()?;
         wait(context, after.as_deref()).await?;
         let present =
             load_many(context, facilities.iter().map(|id| Of::<OccupancyObject, _>::new(*id))).await?;
-        let Some(DateTime(at)) = at else { return Ok(present) };
+        let Some(at) = at else { return Ok(present) };
         let keys = present.iter().map(|now| Of::<PastPools, (FacilityId, Timestamp)>::new((now.key(), at)));
         let pasts = load_many(context, keys).await?;
         Ok(present.into_iter().zip(pasts).map(|(now, past)| now.at_past(past)).collect())

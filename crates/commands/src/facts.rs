@@ -6,6 +6,8 @@
 //! - **cover** (ExitGate; streams `session-<visit>` and `parking-<facility>`): a refund or an adjustment that
 //!   becomes durable after the reading is not seen, and leaves a debt. A visit that another command gave these
 //!   credentials meanwhile is noticed (`facts_fit`), and the cover is read again.
+//! - **payables** (AuthorizePayment; streams `parking-<facility>`, `session-<visit>`, `reservations-<facility>`): one
+//!   that ends after the reading is paid all the same.
 //! - **reservation** (EnterGate with one; stream `reservations-<facility>`): a cancellation that becomes durable after
 //!   the reading loses against the check-in. That the right to enter is used once rests on parking alone.
 
@@ -13,8 +15,10 @@ use std::time::Duration;
 
 use octocity_domain::facilities::Plan;
 use octocity_domain::parking::{
-    CoverFact, Credential, Entry, MoneySide, ParkingCommand, ParkingFacts, ReservationFact,
+    CoverFact, Credential, Entry, MoneySide, ParkingCommand, ParkingFacts, ParkingState, ReservationFact,
 };
+use octocity_domain::payments::{ALLOCATIONS_MAX, Allocation, Payable, PaymentFacts};
+use octocity_domain::reservations::ReservationsState;
 use octocity_domain::sessions::{Session, SessionEvent, SessionState};
 use octocity_domain::tariffs::Quote;
 use octocity_domain::{Decider, FacilityId, Moment, PoolId, ReservationId, Timestamp, VisitId};
@@ -57,6 +61,42 @@ impl Handler {
             _ => {}
         }
         Ok(facts)
+    }
+
+    pub(crate) async fn payment_facts(
+        &self,
+        facility: FacilityId,
+        allocations: &[Allocation],
+    ) -> Result<PaymentFacts, CommandError> {
+        let mut facts = PaymentFacts { plan: self.plan(facility).await?, unknown_payable: None };
+        // So many are refused anyway.
+        if facts.plan.is_none() || allocations.len() > ALLOCATIONS_MAX {
+            return Ok(facts);
+        }
+        for part in allocations {
+            if !self.knows(facility, part.payable).await? {
+                facts.unknown_payable = Some(part.payable);
+                break;
+            }
+        }
+        Ok(facts)
+    }
+
+    /// A visit that is inside, in review or has a session; a reservation in the book.
+    async fn knows(&self, facility: FacilityId, payable: Payable) -> Result<bool, CommandError> {
+        let visit = match payable {
+            Payable::Session { visit } => visit,
+            Payable::Reservation { reservation } => {
+                let find = move |book: &ReservationsState| book.find(reservation).is_some();
+                return Ok(self.reservations.read(facility.uuid(), find).await?.0);
+            }
+        };
+        let here = move |state: &ParkingState| state.visit_entry(visit).is_some();
+        if self.look_at_parking(facility, here).await? {
+            return Ok(true);
+        }
+        let of_facility = move |session: &SessionState| session.stay().map(|stay| stay.facility);
+        Ok(self.sessions.read(visit.uuid(), of_facility).await?.0 == Some(facility))
     }
 
     async fn reservation_fact(

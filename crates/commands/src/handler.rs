@@ -233,7 +233,9 @@ impl Handler {
         };
         let cause = Cause::of(&submission, facility);
         let facts = match &submission.command {
-            PaymentCommand::AuthorizePayment { .. } => PaymentFacts { plan: self.plan(facility).await? },
+            PaymentCommand::AuthorizePayment { allocations, .. } => {
+                self.payment_facts(facility, allocations).await?
+            }
             _ => PaymentFacts::default(),
         };
         let answer = plainly(self.payments.decide(payment.uuid(), facility, submission, facts).await)?;

@@ -101,9 +101,12 @@ fn money_is_of_the_facility_and_never_negative() {
     };
     assert_eq!(running.refused("authorizePayment", &pay(100, "EUR")), "CURRENCY_WRONG");
     assert_eq!(running.refused("authorizePayment", &pay(-100, "CZK")), "AMOUNT_INVALID");
+    assert_eq!(running.refused("authorizePayment", &pay(100, "CZK")), "PAYABLE_UNKNOWN");
     assert_eq!(running.errs("authorizePayment", &pay(100, "QQQ")), "BAD_USER_INPUT");
     let mut card = pay(100, "CZK");
     card["token"] = json!("4111 1111 1111 1111");
+    let car = input(&facility, json!({ "lane": "column", "credentials": [plate("A 1")] }));
+    card["allocations"][0]["visitId"] = running.does("enterGate", &car)["visitId"].clone();
     assert_eq!(running.refused("authorizePayment", &card), "CARD_NUMBER_REFUSED");
     let tariff = json!({
         "id": "t", "currency": "CZK", "incrementSeconds": 60, "pricePerIncrementMinor": -5

@@ -24,8 +24,8 @@ mod tests;
 pub mod token;
 
 pub use payment::{
-    Allocation, GatewayCall, GatewayOutcome, GatewayVerb, Payable, Payment, PaymentCommand, PaymentEvent,
-    PaymentFacts, PaymentRefusal,
+    ALLOCATIONS_MAX, Allocation, GatewayCall, GatewayOutcome, GatewayVerb, Payable, Payment, PaymentCommand,
+    PaymentEvent, PaymentFacts, PaymentRefusal,
 };
 pub use state::{
     OpenCall, Order, PaymentState, PaymentStatus, RefundShare, Standing, credits_of, refunds_of,

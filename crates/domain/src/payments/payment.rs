@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 /// The highest amount of one payment.
 const AMOUNT_MAX_MINOR: i64 = 1_000_000_000;
-const ALLOCATIONS_MAX: usize = 100;
+pub const ALLOCATIONS_MAX: usize = 100;
 const TEXT_MAX_CHARS: usize = 500;
 /// How far clocks may differ before a time is from the future.
 const FUTURE_SECONDS: i64 = 60;
@@ -147,10 +147,13 @@ pub enum PaymentCommand {
     },
 }
 
-/// For `AuthorizePayment`: the facility's plan, for its currency; None where the facility is unknown.
+/// For `AuthorizePayment`.
 #[derive(Clone, Debug, Default)]
 pub struct PaymentFacts {
+    /// The facility's, for its currency; None where the facility is unknown.
     pub plan: Option<Arc<Plan>>,
+    /// The first of the payables that the facility does not know.
+    pub unknown_payable: Option<Payable>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,6 +166,7 @@ pub enum PaymentRefusal {
     AmountInvalid,
     AllocationsInvalid,
     AllocationTwice,
+    PayableUnknown { payable: Payable },
     AllocationsDoNotAddUp { allocated_minor: i64, amount_minor: i64 },
     TokenInvalid,
     CardNumberRefused,
@@ -188,6 +192,7 @@ refusal_codes!(PaymentRefusal {
     AmountInvalid => "AMOUNT_INVALID",
     AllocationsInvalid => "ALLOCATIONS_INVALID",
     AllocationTwice => "ALLOCATION_TWICE",
+    PayableUnknown => "PAYABLE_UNKNOWN",
     AllocationsDoNotAddUp => "ALLOCATIONS_DO_NOT_ADD_UP",
     TokenInvalid => "TOKEN_INVALID",
     CardNumberRefused => "CARD_NUMBER_REFUSED",
@@ -224,6 +229,9 @@ impl Refusal for PaymentRefusal {
             Self::AmountInvalid => "An amount lies between 1 and 1000000000 minor units; correct it.",
             Self::AllocationsInvalid => {
                 "A payment has 1 to 100 allocations, each of 1 to 1000000000 minor units; correct them."
+            }
+            Self::PayableUnknown { .. } => {
+                "This facility does not know a visit or reservation that is to be paid; correct its id."
             }
             Self::AllocationTwice => "One thing is allocated to twice; add its two parts up to one.",
             Self::AllocationsDoNotAddUp { allocated_minor, amount_minor } => {
@@ -295,7 +303,7 @@ impl Decider for Payment {
                 Err(PaymentRefusal::PaymentExists)
             }
             (PaymentCommand::AuthorizePayment { .. }, PaymentState::Unknown) => {
-                authorize(command, facts.plan.as_deref(), context.now)
+                authorize(command, facts, context.now)
             }
             (_, PaymentState::Unknown) => Err(PaymentRefusal::PaymentUnknown),
             (PaymentCommand::CapturePayment { amount }, PaymentState::Requested(order)) => {
@@ -319,14 +327,18 @@ impl Decider for Payment {
     }
 }
 
-fn authorize(command: &PaymentCommand, plan: Option<&Plan>, now: Timestamp) -> Outcome {
+fn authorize(command: &PaymentCommand, facts: &PaymentFacts, now: Timestamp) -> Outcome {
     let PaymentCommand::AuthorizePayment { facility, amount, allocations, token, priced_at } = command else {
         return Ok(Vec::new());
     };
-    let plan = plan.filter(|plan| plan.facility == *facility).ok_or(PaymentRefusal::FacilityUnknown)?;
+    let plan = facts.plan.as_deref().filter(|plan| plan.facility == *facility);
+    let plan = plan.ok_or(PaymentRefusal::FacilityUnknown)?;
     check_currency(plan.currency, *amount)?;
     check_amount(amount.amount_minor)?;
     check_allocations(amount.amount_minor, allocations)?;
+    if let Some(payable) = facts.unknown_payable {
+        return Err(PaymentRefusal::PayableUnknown { payable });
+    }
     token.check().map_err(|fault| match fault {
         TokenFault::Invalid => PaymentRefusal::TokenInvalid,
         TokenFault::CardNumber => PaymentRefusal::CardNumberRefused,

@@ -35,7 +35,7 @@ fn facts() -> PaymentFacts {
         policies: Policies::default(),
         tariffs: Vec::new(),
     };
-    PaymentFacts { plan: Some(Arc::new(plan)) }
+    PaymentFacts { plan: Some(Arc::new(plan)), unknown_payable: None }
 }
 fn session(number: u128) -> Payable {
     Payable::Session { visit: VisitId(Uuid::from_u128(number)) }
@@ -131,6 +131,12 @@ fn a_request_that_cannot_be_is_refused() {
         .then_refused("ALLOCATIONS_DO_NOT_ADD_UP")
         .when(one(euro(500), ""))
         .then_refused("TOKEN_INVALID")
+        .with_facts(PaymentFacts {
+            unknown_payable: Some(Payable::Session { visit: VisitId::new(Uuid::from_u128(1)) }),
+            ..facts()
+        })
+        .when(authorize())
+        .then_refused("PAYABLE_UNKNOWN")
         .with_facts(PaymentFacts::default())
         .when(authorize())
         .then_refused("FACILITY_UNKNOWN");

@@ -115,17 +115,28 @@ pub fn id(id: impl ToString) -> ID {
     ID(id.to_string())
 }
 
-/// An id that is a UUID. `name`: the argument's.
+/// A value as an error quotes it: its first characters, none of them a control character.
+pub fn shown(value: &str) -> String {
+    const MOST_CHARS: usize = 40;
+    let kept = value.chars().map(|character| if is_control(character) { '?' } else { character });
+    let more = if value.chars().nth(MOST_CHARS).is_some() { "..." } else { "" };
+    kept.take(MOST_CHARS).collect::<String>() + more
+}
+
+/// An id that is a UUID. `name`: the argument's. Its value is not quoted: a reservation's opens gates.
 pub fn uuid_id<T: From<UuidText>>(name: &str, id: &ID) -> Result<T> {
-    Uuid::parse_str(&id.0)
-        .map(|uuid| T::from(UuidText(uuid)))
-        .map_err(|_| bad_input(format!("'{name}' is no UUID; give an id exactly as this API gave it.")))
+    Uuid::parse_str(&id.0).map(|uuid| T::from(UuidText(uuid))).map_err(|_| {
+        bad_input(format!("{name}: the value is no UUID; give an id exactly as this API gave it."))
+    })
 }
 
 /// A code that an operator chose. `name`: the argument's.
 pub fn code_id<T: From<CodeText>>(name: &str, id: &ID) -> Result<T> {
     Code::try_new(&id.0).map(|code| T::from(CodeText(code))).map_err(|_| {
-        bad_input(format!("'{name}' is no code: it has 1 to 32 of a-z, A-Z, 0-9, '-', '_' and '.'."))
+        bad_input(format!(
+            "{name}: '{}' is no code; a code has 1 to 32 of a-z, A-Z, 0-9, '-', '_' and '.'.",
+            shown(&id.0)
+        ))
     })
 }
 
@@ -184,5 +195,13 @@ mod tests {
         assert!(text("reason", "x".repeat(500), MAX_TEXT).is_ok());
         assert!(text("reason", "x".repeat(501), MAX_TEXT).is_err());
         assert!(text("reason", "a\nb".to_owned(), MAX_TEXT).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_quotes_at_most_the_start_of_the_value() {
+        let said = uuid_id::<octocity_domain::FacilityId>("facilityId", &ID("no-id".to_owned())).unwrap_err();
+        assert!(said.message.starts_with("facilityId: the value is no UUID;"), "{}", said.message);
+        assert_eq!(shown("a\u{202e}b\n"), "a?b?");
+        assert_eq!(shown(&"x".repeat(41)), "x".repeat(40) + "...");
     }
 }

@@ -6,7 +6,7 @@ use octocity_domain::tariffs::{Cap, Tariff};
 use octocity_domain::time::Zone;
 
 use super::super::inputs::{at_most, each};
-use super::super::scalars::{CurrencyCode, DateTime, UuidText, code_id, text};
+use super::super::scalars::{CurrencyCode, DateTime, UuidText, code_id, shown, text};
 use super::types::{AntiPassbackName, CapPeriodName, EarlyArrivalName, EntryLimitName, MoneySideDownName};
 use crate::faults::bad_input;
 
@@ -200,8 +200,9 @@ pub struct TariffInput {
 
 pub fn tariff(input: TariffInput) -> Result<Tariff> {
     Ok(Tariff {
-        id: octocity_domain::Code::try_new(&input.id.0)
-            .map_err(|error| bad_input(format!("'tariff.id': {error}.")))?,
+        id: octocity_domain::Code::try_new(&input.id.0).map_err(|error| {
+            bad_input(format!("tariff.id: '{}' is no code: {error}.", shown(&input.id.0)))
+        })?,
         currency: input.currency.0,
         free_seconds: input.free_seconds,
         increment_seconds: input.increment_seconds,
@@ -212,7 +213,9 @@ pub fn tariff(input: TariffInput) -> Result<Tariff> {
 }
 
 pub fn zone(name: &str) -> Result<Zone> {
-    Zone::try_new(name).ok_or_else(|| bad_input("'zone' is no IANA time zone, such as Europe/Berlin."))
+    Zone::try_new(name).ok_or_else(|| {
+        bad_input(format!("zone: '{}' is no IANA time zone; give one such as Europe/Berlin.", shown(name)))
+    })
 }
 
 /// What registers a facility.

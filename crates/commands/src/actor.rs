@@ -240,7 +240,8 @@ async fn load_snapshot<D: Decider>(stream: StreamId, environment: &Environment) 
             match serde_json::from_slice(&snapshot.state) {
                 Ok(state) => (state, snapshot.next_revision),
                 Err(error) => {
-                    tracing::warn!(%stream, %error, "a snapshot could not be read, and is ignored");
+                    let error = octocity_log::json_fault(&error);
+                    tracing::warn!(%stream, error, "a snapshot could not be read, and is ignored");
                     empty
                 }
             }

@@ -77,5 +77,7 @@ fn log_to_stderr(level: LevelFilter) {
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written (a closed pipe, a full disk) is lost; it must not end the thread that wrote it.
+        .log_internal_errors(false)
         .init();
 }

@@ -126,3 +126,23 @@ fn the_demonstration_flows_and_goes_on_after_a_stop() {
     assert!(answer.contains("\"totalCount\":8"), "{answer}");
     server.stop("-TERM");
 }
+
+/// A disk that is full, or a pipe that nobody reads any more, takes no log line; the server goes on without.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_octocity"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("Ctrl-C")));
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}

@@ -10,7 +10,7 @@ use crate::faults::{Code, bad_input, field_error};
 use crate::plates;
 
 /// What identifies a vehicle or its driver. Exactly one field is given.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, InputObject)]
 pub struct CredentialInput {
     /// A plate as a camera or a person read it.
     pub plate: Option<PlateInput>,
@@ -25,7 +25,7 @@ pub struct CredentialInput {
 }
 
 /// A plate read.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, InputObject)]
 pub struct PlateInput {
     /// As read: at most 32 characters of any script, of which at least one is a letter or digit.
     pub text: String,

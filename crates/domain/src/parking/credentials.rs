@@ -1,11 +1,13 @@
 //! What a vehicle or driver shows: a plate read, a ticket, a card, a QR code, a reservation.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ReservationId;
 
 /// What the domain compares: opaque, made outside by a normaliser. Two reads of one plate have one match key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct MatchKey(pub String);
@@ -13,7 +15,7 @@ pub struct MatchKey(pub String);
 /// Personal data: stands only in the events that introduce a credential (`EntryGranted`, `VehicleEntered`,
 /// `VehicleLeft` where nothing matched, `VisitDeclared`, `CredentialsChanged`, `PassageRefused`). All other
 /// events say visit id, so that a person can be erased later without touching history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Credential {
@@ -24,7 +26,7 @@ pub enum Credential {
     Reservation { reservation: ReservationId },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlateRead {
     /// As the camera read it.
@@ -58,6 +60,63 @@ impl Credential {
         match self {
             Self::Reservation { reservation } => Some(*reservation),
             _ => None,
+        }
+    }
+}
+
+// What is personal stays out of logs: `Debug` shows the kind only.
+
+impl fmt::Debug for MatchKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MatchKey(hidden)")
+    }
+}
+impl fmt::Debug for PlateRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlateRead(hidden)")
+    }
+}
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plate(_) => f.write_str("Plate(hidden)"),
+            Self::Ticket { .. } => f.write_str("Ticket(hidden)"),
+            Self::Card { .. } => f.write_str("Card(hidden)"),
+            Self::Qr { .. } => f.write_str("Qr(hidden)"),
+            // An id, as every event about the reservation says it.
+            Self::Reservation { reservation } => write!(f, "Reservation({reservation})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ParkingCommand;
+    use super::*;
+    use crate::ids::LaneId;
+
+    #[test]
+    fn a_command_is_printed_without_its_credentials() {
+        let plate = PlateRead {
+            raw: "B-XY 1234".to_owned(),
+            match_key: MatchKey("BXY1234".to_owned()),
+            normaliser: 1,
+            region: Some("DE".to_owned()),
+            confidence_permille: None,
+            candidates: vec!["B-XV 1234".to_owned()],
+            image: Some("photo-1234".to_owned()),
+        };
+        let ticket = Credential::Ticket { number: "T-1234".to_owned() };
+        let card = Credential::Card { number: "C-1234".to_owned() };
+        let qr = Credential::Qr { token: "Q-1234".to_owned() };
+        let keys = format!("{:?} {plate:?}", ticket.match_key());
+        let credentials = vec![Credential::Plate(plate), ticket, card, qr];
+        let lane = LaneId::try_new("in").unwrap();
+        let command = ParkingCommand::EnterGate { lane, credentials, pool: None, requested_at: None };
+        let printed = format!("{command:?} {command:#?} {keys}");
+        assert!(!printed.contains("1234") && !printed.contains("DE"), "{printed}");
+        for kind in ["Plate(hidden)", "Ticket(hidden)", "Card(hidden)", "Qr(hidden)", "MatchKey(hidden)"] {
+            assert!(printed.contains(kind), "{printed}");
         }
     }
 }

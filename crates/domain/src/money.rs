@@ -17,7 +17,21 @@ LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK 
 PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY \
 TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG";
 
+/// Those of them without a minor unit.
+const NO_MINOR: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
+/// Those of them whose minor unit is a thousandth.
+const THREE_DIGITS: &str = "BHD IQD JOD KWD LYD OMR TND";
+
 impl Currency {
+    /// How many decimal digits of the major unit the minor unit is.
+    pub fn minor_digits(&self) -> u32 {
+        let listed = |codes: &str| codes.split(' ').any(|code| code == self.as_str());
+        match (listed(NO_MINOR), listed(THREE_DIGITS)) {
+            (true, _) => 0,
+            (_, true) => 3,
+            _ => 2,
+        }
+    }
     pub fn try_new(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
         ACTIVE.split(' ').any(|known| known == code).then_some(Self(bytes))
@@ -71,6 +85,36 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} minor", self.amount_minor, self.currency)
+        let digits = self.currency.minor_digits();
+        let unit = 10_u64.pow(digits);
+        let (amount, sign) = (self.amount_minor.unsigned_abs(), if self.amount_minor < 0 { "-" } else { "" });
+        write!(f, "{sign}{}", amount / unit)?;
+        if digits > 0 {
+            write!(f, ".{:0width$}", amount % unit, width = digits as usize)?;
+        }
+        write!(f, " {}", self.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_shown_in_major_units_of_its_currency() {
+        let shown =
+            |amount_minor, code| Money::new(amount_minor, Currency::try_new(code).unwrap()).to_string();
+        assert_eq!(shown(4_000, "CZK"), "40.00 CZK");
+        assert_eq!(shown(-5, "EUR"), "-0.05 EUR");
+        assert_eq!(shown(4_000, "JPY"), "4000 JPY");
+        assert_eq!(shown(4_005, "KWD"), "4.005 KWD");
+        assert_eq!(shown(i64::MIN, "EUR"), "-92233720368547758.08 EUR");
+    }
+
+    #[test]
+    fn every_code_with_other_minor_digits_is_a_currency() {
+        for code in NO_MINOR.split(' ').chain(THREE_DIGITS.split(' ')) {
+            assert!(Currency::try_new(code).is_some(), "{code}");
+        }
     }
 }

@@ -45,9 +45,9 @@ pub struct Spot {
 pub struct Lane {
     pub id: LaneId,
     pub name: String,
-    /// The area it leads out of in its entry direction; None is outside.
+    /// One side: an area; None is outside.
     pub from: Option<AreaId>,
-    /// The area it leads into in its entry direction; None is outside.
+    /// The other side: an area; None is outside.
     pub to: Option<AreaId>,
     /// The pool of a passage that nothing else tells.
     pub pool: PoolId,

@@ -67,7 +67,7 @@ pub enum ModeScope {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Direction {
-    /// In the lane's entry direction: out of `from`, into `to`.
+    /// Into the facility, at a lane to the outside, whichever side is its `from`; at an inner lane out of `from`, into `to`.
     Entry,
     Exit,
 }

@@ -62,9 +62,9 @@ pub struct LaneInput {
     id: ID,
     /// For people.
     name: String,
-    /// The area it leads out of in its entry direction; left out is outside.
+    /// One side: an area; left out is outside.
     from: Option<ID>,
-    /// The area it leads into in its entry direction; left out is outside.
+    /// The other side: an area; left out is outside.
     to: Option<ID>,
     /// The pool of a passage that nothing else tells.
     pool: ID,

@@ -124,9 +124,9 @@ pub struct Lane {
     id: ID,
     /// For people.
     name: String,
-    /// The area it leads out of in its entry direction; null is outside.
+    /// One side: an area; null is outside.
     from: Option<ID>,
-    /// The area it leads into in its entry direction; null is outside.
+    /// The other side: an area; null is outside.
     to: Option<ID>,
     /// The pool of a passage that nothing else tells.
     pool: ID,

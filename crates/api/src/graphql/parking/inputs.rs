@@ -6,13 +6,13 @@ use octocity_domain::parking::{CredentialChange, Direction, EstimateBasis};
 use super::super::credentials::CredentialInput;
 use super::super::scalars::{DateTime, UuidText};
 
-/// Which way through a lane.
+/// Which way through a lane. Every lane may be passed both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "Direction", remote = "Direction")]
 pub enum DirectionName {
-    /// In the lane's entry direction: out of `from`, into `to`.
+    /// Into the facility, at a lane to the outside, whichever side is its `from`; at an inner lane out of `from`, into `to`.
     Entry,
-    /// Against it.
+    /// Out of the facility; at an inner lane out of `to`, into `from`.
     Exit,
 }
 

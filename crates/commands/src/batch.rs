@@ -10,6 +10,7 @@ use octocity_log::{
 };
 
 use crate::actor::{Answer, Cached, Queued, Unanswered, decoded};
+use crate::ledger::check_id;
 use crate::streams::Environment;
 use crate::submission::{CommandError, Outcome, Reply};
 
@@ -56,7 +57,7 @@ impl<D: Decider> Draft<D> {
         commands: &[Box<Queued<D>>],
     ) -> Result<Self, Setback> {
         let known = known_entries(stream, environment, cached, commands).await?;
-        let now = environment.clock.now();
+        let (now, retention_seconds) = (environment.clock.now(), environment.options.retention_seconds);
         let append =
             Append { stream, expected: cached.next_revision, events: Vec::new(), entries: Vec::new() };
         let mut draft = Self { append, verdicts: Vec::with_capacity(commands.len()) };
@@ -69,6 +70,8 @@ impl<D: Decider> Draft<D> {
             } else if let Some(first) = earlier.get(&id) {
                 let same = commands[*first].body_hash == queued.body_hash;
                 if same { Verdict::Same(*first) } else { reused() }
+            } else if let Err(error) = check_id(id, now, retention_seconds) {
+                Verdict::None(error.into())
             } else if !D::facts_fit(&cached.state, &queued.submission.command, &queued.facts) {
                 Verdict::None(Unanswered::FactsStale)
             } else {

@@ -43,7 +43,7 @@ pub struct Handler {
 /// How the handler behaves; every field has a stated default.
 #[derive(Clone, Debug)]
 pub struct HandlerOptions {
-    /// How long client-made command ids are answered again. Seven days.
+    /// How long client-made command ids are answered again at least. Seven days.
     pub retention_seconds: i64,
     /// How many commands may wait at one stream before `Busy`. 4096.
     pub queue: usize,

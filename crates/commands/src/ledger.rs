@@ -12,7 +12,9 @@ use crate::submission::CommandError;
 /// How far ahead of our clock a client's may be.
 pub(crate) const FUTURE_SECONDS: i64 = 300;
 
-/// Ids that clients make (UUIDv7) are answered within the retention; derived ones (UUIDv8) for ever.
+/// Whether an id that the ledger does not know may be decided. A known one is answered whatever the clock says now:
+/// it may have been stepped since. Ids that clients make (UUIDv7) are of the retention; derived ones (UUIDv8) of any
+/// time.
 pub(crate) fn check_id(id: CommandId, now: Timestamp, retention_seconds: i64) -> Result<(), CommandError> {
     match (id.uuid().get_version_num(), id.minted_at()) {
         (8, _) => Ok(()),

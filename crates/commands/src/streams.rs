@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::actor::{Actor, Answer, Message, Queued, Unanswered};
 use crate::handler::HandlerOptions;
-use crate::ledger::{body_hash, check_id};
+use crate::ledger::body_hash;
 use crate::submission::{Clock, CommandError, Submission};
 
 /// What every actor works with.
@@ -62,8 +62,6 @@ impl<D: Decider> Streams<D> {
         submission: Submission<D::Command>,
         facts: D::Facts,
     ) -> Result<oneshot::Receiver<Result<Answer<D>, Unanswered>>, CommandError> {
-        let now = self.environment.clock.now();
-        check_id(submission.command_id, now, self.environment.options.retention_seconds)?;
         let body_hash = body_hash(&submission.command).map_err(|_| CommandError::IdInvalid)?;
         let (reply, answer) = oneshot::channel();
         self.send(id, Message::Decide(Box::new(Queued { submission, key, facts, body_hash, reply })))?;

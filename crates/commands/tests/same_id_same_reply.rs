@@ -116,6 +116,31 @@ async fn after_the_retention_an_id_is_refused_rather_than_decided_anew() {
 }
 
 #[tokio::test]
+async fn a_known_id_is_answered_whatever_the_clock_says_since() {
+    let world = World::new().await;
+    let accepted = world.submit(enter("gate", "B-1"));
+    let refused = world.submit(enter("gate", "B-1"));
+    let first = world.park(accepted.clone()).await.unwrap();
+    let turned_away = world.park(refused.clone()).await.unwrap();
+    let events = world.events().await.len();
+    // An hour back: the ids are from the future now. Then past the retention, before anything was forgotten.
+    for step_seconds in [-3600, 3600 + 8 * 86_400] {
+        world.clock.pass_seconds(step_seconds);
+        for handler in [world.handler.clone(), world.another_handler()] {
+            let again = handler.parking(world.facility, accepted.clone()).await.unwrap();
+            assert!(again.repeated);
+            assert_eq!((&again.outcome, again.position), (&first.outcome, first.position));
+            let again = handler.parking(world.facility, refused.clone()).await.unwrap();
+            assert_eq!((again.outcome, again.position), (turned_away.outcome.clone(), turned_away.position));
+            let other = Submission { command: enter("gate", "B-2"), ..accepted.clone() };
+            let reused = handler.parking(world.facility, other).await.unwrap_err();
+            assert_eq!(reused, CommandError::IdReused);
+        }
+    }
+    assert_eq!(world.events().await.len(), events);
+}
+
+#[tokio::test]
 async fn ids_below_the_window_in_memory_are_looked_up() {
     let options = HandlerOptions { ledger_window: 4, ..HandlerOptions::default() };
     let world = World::with_options(options, None).await;

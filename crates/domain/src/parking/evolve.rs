@@ -5,11 +5,12 @@ use super::event::{
     AdmissionMode, Basis, Departure, Entry, HoldRelease, ModeScope, ParkingEvent, Reconciliation,
 };
 use super::state::{
-    Hold, OpenGrant, ParkingState, REVIEW_SECONDS, UnmatchedExit, UsedReservation, Visit, VisitStatus,
-    add_keys, match_keys, shares,
+    Hold, LapsedGrant, OpenGrant, ParkingState, REVIEW_SECONDS, UnmatchedExit, UsedReservation, Visit,
+    VisitStatus, add_keys, match_keys, shares,
 };
 use crate::decider::Moment;
 use crate::ids::{GrantId, VisitId};
+use crate::time::Timestamp;
 
 /// Folds one event. Cannot fail: what it says has happened.
 pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
@@ -40,7 +41,7 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             state.grants.insert(*grant, open);
         }
         ParkingEvent::PassageRefused { .. } => {}
-        ParkingEvent::GrantLapsed { grant, .. } => grant_lapsed(state, *grant),
+        ParkingEvent::GrantLapsed { grant, .. } => grant_lapsed(state, *grant, moment.decided_at),
         ParkingEvent::VehicleEntered { .. } => vehicle_entered(state, event, moment),
         ParkingEvent::VehicleLeft { .. } => vehicle_left(state, event, moment),
         ParkingEvent::VehicleMoved { visit, to, .. } => {
@@ -134,11 +135,14 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
     let ledger = state.ledger(*pool);
     ledger.granted += 1;
     ledger.on_reservation += u32::from(on_reservation);
+    let keys = match_keys(credentials);
+    // Who asks again did not come in on the older grant.
+    state.lapsed_grants.retain(|lapsed| !shares(&lapsed.keys, &keys));
     let open = OpenGrant::Entry {
         visit: *visit,
         lane: *lane,
         pool: *pool,
-        keys: match_keys(credentials),
+        keys,
         reservation: reservation.filter(|_| on_reservation),
         granted_at: moment.happened_at,
         expires_at: *expires_at,
@@ -147,14 +151,19 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
 }
 
 /// Gives the place back, and with it the right to enter that this grant had used up.
-fn grant_lapsed(state: &mut ParkingState, grant: GrantId) {
-    if let Some(OpenGrant::Entry { pool, reservation, .. }) = state.grants.remove(&grant) {
+fn grant_lapsed(state: &mut ParkingState, grant: GrantId, now: Timestamp) {
+    if let Some(OpenGrant::Entry { visit, lane, pool, keys, reservation, granted_at, expires_at }) =
+        state.grants.remove(&grant)
+    {
         let ledger = state.ledger(pool);
         ledger.granted = ledger.granted.saturating_sub(1);
         if reservation.is_some() {
             ledger.on_reservation = ledger.on_reservation.saturating_sub(1);
         }
         state.used_reservations.retain(|_, used| used.by != Some(grant));
+        if !keys.is_empty() {
+            state.keep_lapsed(LapsedGrant { visit, lane, pool, keys, granted_at, expires_at }, now);
+        }
     }
 }
 
@@ -176,6 +185,8 @@ fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Momen
         ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(reservation.is_some()));
         on_reservation = reservation.is_some();
         add_keys(&mut keys, granted_keys);
+    } else if let Some(lapsed) = visit.and_then(|id| state.take_lapsed(id)) {
+        add_keys(&mut keys, lapsed.keys);
     }
     if let Some(joined) = joined_exit {
         if let Some(index) = state

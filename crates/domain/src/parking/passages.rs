@@ -5,7 +5,7 @@ use super::event::{
     AdmissionMode, Departure, DeviceClock, Direction, Irregularity, JoinedExit, ParkingEvent, Presumption,
 };
 use super::gates::{Events, Gate, Outcome, check_credentials};
-use super::state::{OpenGrant, UnmatchedExit, VisitStatus, match_keys, shares};
+use super::state::{LapsedGrant, OpenGrant, UnmatchedExit, VisitStatus, match_keys, shares};
 use crate::decider::Fact;
 use crate::facilities::Lane;
 use crate::ids::{GrantId, LaneId, PoolId, VisitId};
@@ -57,11 +57,15 @@ fn judged<'a>(gate: &Gate<'_>, mut seen: Seen<'a>) -> Seen<'a> {
 
 fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let seen_keys = match_keys(seen.credentials);
-    let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys, seen.at);
-    let (granted_visit, granted_pool, granted_keys, on_reservation) = match grant {
-        Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })) => {
+    let lapsed = matching_lapsed(gate, lane.id, &seen_keys, seen.at);
+    let named = |open: &OpenGrant| shares(open.keys(), &seen_keys);
+    let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys, seen.at)
+        .filter(|(_, open)| lapsed.is_none() || named(open));
+    let (granted_visit, granted_pool, granted_keys, on_reservation) = match (grant, lapsed) {
+        (Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })), _) => {
             (Some(*visit), Some(*pool), keys.as_slice(), reservation.is_some())
         }
+        (_, Some(lapsed)) => (Some(lapsed.visit), Some(lapsed.pool), lapsed.keys.as_slice(), false),
         _ => (None, None, [].as_slice(), false),
     };
     let pool = granted_pool.or(seen.pool).unwrap_or(lane.pool);
@@ -80,7 +84,7 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let leaves =
         gone.iter().filter(|id| gate.state.visit(**id).is_some_and(|known| known.pool == pool)).count();
     let coming = takes_place.then_some(leaves);
-    let mut irregularities = irregularities_of_entry(gate, lane, pool, grant.is_some(), coming);
+    let mut irregularities = irregularities_of_entry(gate, lane, pool, granted_visit.is_some(), coming);
     if inside.anyone() {
         irregularities.push(Irregularity::AlreadyInside);
     }
@@ -203,11 +207,8 @@ fn matching_grant<'a>(
         OpenGrant::Entry { .. } => direction == Direction::Entry,
         OpenGrant::Exit { .. } => direction == Direction::Exit,
     };
-    let in_time = |open: &OpenGrant| {
-        open.granted_at() <= at.plus_seconds(CLOCK_SKEW_SECONDS)
-            && at <= open.expires_at().plus_seconds(CLOCK_SKEW_SECONDS)
-    };
-    let fits = |open: &OpenGrant| open.lane() == lane && of_direction(open) && in_time(open);
+    let of_its_time = |open: &OpenGrant| in_time(open.granted_at(), open.expires_at(), at);
+    let fits = |open: &OpenGrant| open.lane() == lane && of_direction(open) && of_its_time(open);
     let here = || gate.state.grants.iter().filter(|(_, open)| fits(open));
     let named = here().find(|(_, open)| shares(open.keys(), keys));
     let seen_inside = keys.iter().find_map(|key| gate.state.inside_by_key.get(key));
@@ -218,6 +219,23 @@ fn matching_grant<'a>(
     let may_be = |open: &OpenGrant| !contradicts(open.keys(), keys) && !of_another(open);
     let oldest = || here().filter(|(_, open)| may_be(open)).min_by_key(|(_, open)| open.granted_at());
     named.or_else(oldest).map(|(id, open)| (*id, open))
+}
+
+/// The lapsed grant that a late passage is of: only one of these credentials, whose place it takes again.
+fn matching_lapsed<'a>(
+    gate: &'a Gate<'_>,
+    lane: LaneId,
+    keys: &[MatchKey],
+    at: Timestamp,
+) -> Option<&'a LapsedGrant> {
+    let fits = |lapsed: &&LapsedGrant| {
+        lapsed.lane == lane && in_time(lapsed.granted_at, lapsed.expires_at, at) && shares(&lapsed.keys, keys)
+    };
+    gate.state.lapsed_grants.iter().find(fits)
+}
+
+fn in_time(granted_at: Timestamp, expires_at: Timestamp, at: Timestamp) -> bool {
+    granted_at <= at.plus_seconds(CLOCK_SKEW_SECONDS) && at <= expires_at.plus_seconds(CLOCK_SKEW_SECONDS)
 }
 
 /// Whether both name a credential of one kind (a plate, a ticket), but not the same.

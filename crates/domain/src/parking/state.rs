@@ -10,10 +10,10 @@ use crate::facilities::Plan;
 use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
 use crate::time::Timestamp;
 
-/// How long an exit that nobody matched is kept, so that a late entry can join it (the latest news of a real
-/// garage came 10.7 hours after the fact).
-const UNMATCHED_EXIT_SECONDS: i64 = 3 * 86_400;
-const UNMATCHED_EXITS_AT_MOST: usize = 2_000;
+/// How long an exit that nobody matched and a grant that lapsed are kept for news that comes late (in a real garage
+/// up to 10.7 hours after the fact), and how many of each.
+const LATE_NEWS_SECONDS: i64 = 3 * 86_400;
+const LATE_NEWS_AT_MOST: usize = 2_000;
 /// How long a visit presumed left can be reviewed.
 pub(super) const REVIEW_SECONDS: i64 = 90 * 86_400;
 /// How many movements are remembered to say what the ledger was at the instant of a count.
@@ -142,6 +142,17 @@ pub struct UnmatchedExit {
     pub took_unidentified: bool,
 }
 
+/// An entry's grant that gave its place back, and whose passage may only not have been heard of yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LapsedGrant {
+    pub visit: VisitId,
+    pub lane: LaneId,
+    pub pool: PoolId,
+    pub keys: Vec<MatchKey>,
+    pub granted_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     pub pool: PoolId,
@@ -170,6 +181,8 @@ pub struct ParkingState {
     /// In the order they were presumed left, to forget the oldest.
     pub(super) presumed_left: VecDeque<VisitId>,
     pub(super) unmatched_exits: VecDeque<UnmatchedExit>,
+    /// Only those that a credential can find, until their passage or the next grant for it.
+    pub(super) lapsed_grants: VecDeque<LapsedGrant>,
     pub(super) holds: BTreeMap<ReservationId, Hold>,
     /// Reservations whose right to enter is used up, by when that was decided.
     pub(super) used_reservations: BTreeMap<ReservationId, UsedReservation>,
@@ -299,12 +312,27 @@ impl ParkingState {
     }
 
     pub(super) fn keep_unmatched(&mut self, exit: UnmatchedExit) {
-        let oldest = self.latest_passage_at.minus_seconds(UNMATCHED_EXIT_SECONDS);
+        let oldest = self.latest_passage_at.minus_seconds(LATE_NEWS_SECONDS);
         self.unmatched_exits.retain(|kept| kept.left_at >= oldest);
-        if self.unmatched_exits.len() == UNMATCHED_EXITS_AT_MOST {
+        if self.unmatched_exits.len() == LATE_NEWS_AT_MOST {
             self.unmatched_exits.pop_front();
         }
         self.unmatched_exits.push_back(exit);
+    }
+
+    pub(super) fn keep_lapsed(&mut self, lapsed: LapsedGrant, now: Timestamp) {
+        let oldest = now.minus_seconds(LATE_NEWS_SECONDS);
+        self.lapsed_grants.retain(|kept| kept.expires_at >= oldest);
+        if self.lapsed_grants.len() == LATE_NEWS_AT_MOST {
+            self.lapsed_grants.pop_front();
+        }
+        self.lapsed_grants.push_back(lapsed);
+    }
+
+    /// The lapsed grant of a visit whose passage was heard of after all.
+    pub(super) fn take_lapsed(&mut self, visit: VisitId) -> Option<LapsedGrant> {
+        let index = self.lapsed_grants.iter().position(|lapsed| lapsed.visit == visit)?;
+        self.lapsed_grants.remove(index)
     }
 
     pub(super) fn forget_reviewed_long_ago(&mut self, now: Timestamp) {

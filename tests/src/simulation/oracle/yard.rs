@@ -21,6 +21,7 @@ pub struct PoolCount {
 }
 
 struct Grant {
+    visit: VisitId,
     pool: PoolId,
     expires_at: Timestamp,
     reservation: Option<ReservationId>,
@@ -41,6 +42,8 @@ pub struct Yard {
     out_of_service: BTreeMap<SpotId, PoolId>,
     unidentified: HashMap<PoolId, i64>,
     grants: HashMap<GrantId, Grant>,
+    /// What was shown for grants that lapsed: late news of a passage may still open their visits.
+    lapsed: HashMap<VisitId, BTreeSet<MatchKey>>,
     holds: HashMap<ReservationId, PoolId>,
     inside: BTreeMap<VisitId, Stay>,
     /// Gone without an exit seen, as somebody presumes.
@@ -127,7 +130,9 @@ impl Yard {
             }
             ParkingEvent::EntryGranted { .. } => return self.granted(event),
             ParkingEvent::GrantLapsed { grant, .. } => {
-                self.grants.remove(grant);
+                if let Some(lapsed) = self.grants.remove(grant) {
+                    self.lapsed.insert(lapsed.visit, lapsed.keys);
+                }
                 self.consumed.retain(|_, used_by| used_by != grant);
             }
             ParkingEvent::VehicleEntered { .. } => return self.entered(event),
@@ -171,7 +176,8 @@ impl Yard {
     }
 
     fn granted(&mut self, event: &ParkingEvent) -> Result<(), String> {
-        let ParkingEvent::EntryGranted { grant, pool, basis, credentials, expires_at, .. } = event else {
+        let ParkingEvent::EntryGranted { grant, visit, pool, basis, credentials, expires_at, .. } = event
+        else {
             return Ok(());
         };
         let held = self.checking_in.take();
@@ -193,7 +199,8 @@ impl Yard {
         }
         // Whoever an attendant lets in, or everybody comes in, has no right of his own to use up.
         let reservation = reservation.filter(|_| !matches!(basis, Basis::FreeFlow | Basis::Override { .. }));
-        let grant_of = Grant { pool: *pool, expires_at: *expires_at, reservation, keys: keys(credentials) };
+        let (visit, pool, expires_at) = (*visit, *pool, *expires_at);
+        let grant_of = Grant { visit, pool, expires_at, reservation, keys: keys(credentials) };
         match self.grants.insert(*grant, grant_of) {
             Some(_) => Err("9: a grant is given twice".to_owned()),
             None => Ok(()),
@@ -209,6 +216,8 @@ impl Yard {
             let grant = self.grants.remove(id).ok_or("9: a passage uses a grant that is not open")?;
             stay.keys.extend(grant.keys);
             stay.reservation = grant.reservation;
+        } else if let Some(shown) = visit.and_then(|visit| self.lapsed.remove(&visit)) {
+            stay.keys.extend(shown);
         }
         match (joined_exit, visit) {
             (Some(joined), _) => self.shift(*pool, i64::from(joined.gives_back_unidentified)),

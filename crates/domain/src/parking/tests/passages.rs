@@ -229,3 +229,42 @@ fn who_re_enters_a_full_garage_is_not_over_capacity() {
     let events = garage.at(60).passes(Direction::Entry, &[plate("A")], 60);
     assert_eq!(irregularities(&events[1]), [Irregularity::Unrequested, Irregularity::AlreadyInside]);
 }
+
+#[test]
+fn late_news_of_a_passage_whose_grant_lapsed_opens_the_visit_that_was_granted() {
+    let mut garage = Garage::with_places(1);
+    let granted = garage.enters(&[plate("A"), ticket("1")]);
+    let [ParkingEvent::EntryGranted { grant, visit, expires_at, .. }] = granted[..] else {
+        panic!("{granted:?}")
+    };
+    garage.at(600).accepts(&ParkingCommand::LapseGrant { grant, due: expires_at });
+    garage.shows(0, 0, 0);
+    let events = garage.passes(Direction::Entry, &[plate("A")], 1);
+    let taken_up = matches!(
+        &events[..],
+        [ParkingEvent::VehicleEntered { visit: Some(of), grant: None, credentials, irregularities, .. }]
+            if *of == visit && credentials.is_empty() && irregularities.is_empty()
+    );
+    assert!(taken_up, "{events:?}");
+    garage.shows(1, 0, 0);
+    assert_eq!(garage.visit_of(&ticket("1")), visit, "the ticket that was handed out lets it out");
+    let again = garage.passes(Direction::Entry, &[plate("A")], 2);
+    assert_ne!(garage.visit_of(&plate("A")), visit, "a visit is opened once: {again:?}");
+}
+
+#[test]
+fn a_lapsed_grant_is_nobodys_of_another_time_or_credential_nor_of_who_asked_again() {
+    for (minute, asks_again, seen) in
+        [(300, false, plate("A")), (1, false, plate("B")), (1, true, plate("A"))]
+    {
+        let mut garage = Garage::with_places(5);
+        let granted = garage.enters(&[plate("A")]);
+        let [ParkingEvent::EntryGranted { visit, .. }] = granted[..] else { panic!("{granted:?}") };
+        garage.at(599).enters(&[plate("C")]);
+        if asks_again {
+            garage.enters(&[plate("A")]);
+        }
+        garage.at(600).passes(Direction::Entry, std::slice::from_ref(&seen), minute);
+        assert_ne!(garage.visit_of(&seen), visit);
+    }
+}

@@ -12,6 +12,7 @@ mod score;
 #[allow(dead_code, reason = "the end-to-end tests use the rest of it")]
 #[path = "../../tests/src/server.rs"]
 mod server;
+mod services;
 mod tidy;
 mod tools;
 
@@ -53,12 +54,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((first, names)) if first == "test" => test(names),
+        Some((first, rest)) if first == "services" => services::run(&root(), rest),
         Some((first, _)) if first == "list" => {
             list();
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: cargo xtask test [STEP...] | cargo xtask list\n\nThe steps, in their order:");
+            eprintln!("usage: cargo xtask test [STEP...] | cargo xtask list | {}", services::USAGE);
+            eprintln!("\nThe steps, in their order:");
             list();
             ExitCode::from(2)
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::{CommandId, FacilityId, Timestamp, VisitId};
-use octocity_log::Position;
+use octocity_log::{LogId, Position};
 use uuid::Uuid;
 
 use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, Step};
@@ -78,7 +78,12 @@ pub async fn begins_empty(storage: &dyn ProcessStorage) {
 
 pub async fn keeps_checkpoints_and_outbox_together(storage: &dyn ProcessStorage) {
     let store = storage.open();
-    let checkpoint = |position| Checkpoint { process: "stays".into(), position: Position(position) };
+    let checkpoint = |position| Checkpoint {
+        process: "stays".into(),
+        log: LogId(Uuid::from_u128(u128::MAX - 1)),
+        epoch: 3,
+        position: Position(position),
+    };
     let changes = vec![OutboxChange::Plan(effect(1, 0))];
     store.commit(Step { checkpoints: vec![checkpoint(5)], changes }).await.unwrap();
     store.commit(Step { checkpoints: vec![checkpoint(9)], changes: Vec::new() }).await.unwrap();

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::gateway::PaymentGateway;
 use crate::handler::Handler;
-use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use crate::process_store::{Checkpoint, Misplaced, OutboxChange, ProcessStore, ProcessStoreError, Step};
 use crate::submission::{Clock, CommandError};
 
 /// How many events are read at a time.
@@ -46,12 +46,8 @@ pub enum ExecutorError {
     Log(#[from] LogError),
     #[error(transparent)]
     Store(#[from] ProcessStoreError),
-    /// Going on would skip, without a word, what is appended next.
-    #[error(
-        "processes.db is ahead of log.db: restore both from the same backup, or delete processes.db to start at \
-         the log's end now, which drops every planned deadline, hold and payment step that is not done."
-    )]
-    LogPutBack,
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
 }
 
 /// How far the processes are.
@@ -132,15 +128,14 @@ impl Executor {
             return Ok(());
         }
         let head = *self.log.head().borrow();
+        let known = self.store.checkpoints().await?;
+        known.iter().try_for_each(|checkpoint| checkpoint.check(&*self.log))?;
         let known: HashMap<String, Position> =
-            self.store.checkpoints().await?.into_iter().map(|at| (at.process, at.position)).collect();
-        if known.values().any(|position| *position > head) {
-            return Err(ExecutorError::LogPutBack);
-        }
+            known.into_iter().map(|at| (at.process, at.position)).collect();
         let at = |process: &Process| known.get(process.name).copied().unwrap_or(head);
         let positions: Vec<Position> = PROCESSES.iter().map(at).collect();
         if PROCESSES.iter().any(|process| !known.contains_key(process.name)) {
-            let step = Step { checkpoints: checkpoints(&positions), changes: Vec::new() };
+            let step = Step { checkpoints: self.checkpoints(&positions), changes: Vec::new() };
             self.store.commit(step).await?;
         }
         let written = positions.iter().copied().min().unwrap_or_default();
@@ -226,6 +221,17 @@ impl Executor {
         held.chain(running.subjects.values().copied()).collect()
     }
 
+    fn checkpoints(&self, positions: &[Position]) -> Vec<Checkpoint> {
+        let (log, epoch) = (self.log.id(), self.log.epoch());
+        let of = |(process, position): (&Process, &Position)| Checkpoint {
+            process: process.name.to_owned(),
+            log,
+            epoch,
+            position: *position,
+        };
+        PROCESSES.iter().zip(positions).map(of).collect()
+    }
+
     async fn position(&self) -> Position {
         let tail = self.tail.lock().await;
         tail.as_ref().and_then(|tail| tail.positions.iter().copied().min()).unwrap_or_default()
@@ -247,7 +253,7 @@ impl Executor {
         }
         let reached: Vec<Position> = tail.positions.iter().map(|at| (*at).max(page.next)).collect();
         if !changes.is_empty() || page.next.0 >= tail.written.0 + QUIET_POSITIONS {
-            let step = Step { checkpoints: checkpoints(&reached), changes };
+            let step = Step { checkpoints: self.checkpoints(&reached), changes };
             self.store.commit(step).await?;
             tail.written = page.next;
         }
@@ -361,14 +367,6 @@ fn event_types() -> Vec<&'static str> {
     types.sort_unstable();
     types.dedup();
     types
-}
-
-fn checkpoints(positions: &[Position]) -> Vec<Checkpoint> {
-    let of = |(process, position): (&Process, &Position)| Checkpoint {
-        process: process.name.to_owned(),
-        position: *position,
-    };
-    PROCESSES.iter().zip(positions).map(of).collect()
 }
 
 fn reactions(process: &Process, recorded: &RecordedEvent) -> Result<Vec<OutboxChange>, LogError> {

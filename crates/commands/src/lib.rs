@@ -21,5 +21,5 @@ pub use executor::{Executor, ExecutorError, Progress};
 pub use gateway::{GatewayRequest, IdempotencyKey, PaymentGateway};
 pub use handler::{Handler, HandlerOptions};
 pub use memory_processes::MemoryProcessStore;
-pub use process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+pub use process_store::{Checkpoint, Misplaced, OutboxChange, ProcessStore, ProcessStoreError, Step};
 pub use submission::{Clock, CommandError, Outcome, Reply, Submission};

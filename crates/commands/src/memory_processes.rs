@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use octocity_domain::process::Planned;
 use octocity_domain::{CommandId, Timestamp};
-use octocity_log::Position;
 use uuid::Uuid;
 
 use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
@@ -19,7 +18,7 @@ pub struct MemoryProcessStore {
 
 #[derive(Default)]
 struct Kept {
-    checkpoints: BTreeMap<String, Position>,
+    checkpoints: BTreeMap<String, Checkpoint>,
     /// By the order they were planned in.
     outbox: BTreeMap<u64, Planned>,
     planned: u64,
@@ -67,15 +66,13 @@ impl Kept {
 #[async_trait]
 impl ProcessStore for MemoryProcessStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError> {
-        let kept = self.reach()?;
-        let known = kept.checkpoints.iter();
-        Ok(known.map(|(process, at)| Checkpoint { process: process.clone(), position: *at }).collect())
+        Ok(self.reach()?.checkpoints.values().cloned().collect())
     }
 
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
         let mut kept = self.reach()?;
         for checkpoint in step.checkpoints {
-            kept.checkpoints.insert(checkpoint.process, checkpoint.position);
+            kept.checkpoints.insert(checkpoint.process.clone(), checkpoint);
         }
         for change in step.changes {
             kept.change(change);

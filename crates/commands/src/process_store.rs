@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use octocity_domain::process::Planned;
 use octocity_domain::{CommandId, Timestamp};
-use octocity_log::Position;
+use octocity_log::{EventLog, LogId, Position};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -12,11 +12,39 @@ use uuid::Uuid;
 #[error("what processes remember cannot be read or written just now: {0}")]
 pub struct ProcessStoreError(pub String);
 
-/// How far a process has reacted.
+/// How far a process has reacted, and in which log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     pub process: String,
+    pub log: LogId,
+    pub epoch: u32,
     pub position: Position,
+}
+
+impl Checkpoint {
+    /// Whether the process can go on from here in this log.
+    pub fn check(&self, log: &dyn EventLog) -> Result<(), Misplaced> {
+        match (self.log, self.epoch) == (log.id(), log.epoch()) {
+            false => Err(Misplaced::OtherLog),
+            true if self.position > *log.head().borrow() => Err(Misplaced::Ahead),
+            true => Ok(()),
+        }
+    }
+}
+
+/// Checkpoints that are not of the log beside them: going on would skip, without a word, what is appended next.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Misplaced {
+    #[error(
+        "processes.db is ahead of log.db: restore both from the same backup, or delete processes.db to start at \
+         the log's end now, which drops every planned deadline, hold and payment step that is not done."
+    )]
+    Ahead,
+    #[error(
+        "processes.db is of another log than log.db: restore both from the same backup, or delete processes.db to \
+         start at the log's end now, which drops every planned deadline, hold and payment step that is not done."
+    )]
+    OtherLog,
 }
 
 /// One change of the outbox.

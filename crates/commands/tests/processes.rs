@@ -6,11 +6,11 @@ mod support;
 use std::sync::Arc;
 
 use octocity_commands::process_store::{OutboxChange, Step};
-use octocity_commands::{Executor, MemoryProcessStore, ProcessStore, Submission};
+use octocity_commands::{Executor, ExecutorError, MemoryProcessStore, Misplaced, ProcessStore, Submission};
 use octocity_domain::parking::{Direction, ParkingCommand};
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::{CommandId, VisitId};
-use octocity_log::{Fault, Origin};
+use octocity_log::{Fault, LogId, MemoryLog, Origin};
 use support::gateway::ScriptedGateway;
 use support::*;
 use uuid::Uuid;
@@ -83,6 +83,25 @@ async fn a_process_that_is_new_starts_at_the_head() {
     world.enter("B-2").await;
     run(&world, &store).await;
     assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+#[tokio::test]
+async fn checkpoints_that_are_not_of_the_log_are_refused() {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    run(&world, &store).await;
+    // An older copy of the same log, then a longer one that is another.
+    let older = World::on(MemoryLog::default()).await;
+    let other = World::on(MemoryLog::new(LogId(Uuid::from_u128(2)))).await;
+    world.enter("B-1").await;
+    run(&world, &store).await;
+    for _ in 0..9 {
+        accepted(other.park(other.submit(passage(None, Direction::Entry, MORNING))).await);
+    }
+    for (log, why) in [(older, Misplaced::Ahead), (other, Misplaced::OtherLog)] {
+        let refused = executor(&log, &store).start().await.unwrap_err();
+        assert!(matches!(refused, ExecutorError::Misplaced(said) if said == why), "{refused}");
+    }
+    executor(&world, &store).start().await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::{SqliteProcessStore, folder};
-use octocity_commands::{Clock, ExecutorError, ProcessStore};
+use octocity_commands::{Clock, ProcessStore};
 use octocity_domain::Timestamp;
 use serde_json::{Value, json};
 
@@ -194,10 +194,15 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
             .await
             .map_err(|error| Failure::data(error.to_string()))?;
         let checkpoints = store.checkpoints().await.map_err(|error| Failure::data(error.to_string()))?;
-        if checkpoints.iter().any(|checkpoint| checkpoint.position > head) {
-            findings.wrong("processes", ExecutorError::LogPutBack.to_string());
+        match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.log)) {
+            Err(misplaced) => findings.wrong("processes", misplaced.to_string()),
+            Ok(()) => {
+                findings.well(
+                    "processes",
+                    format!("{} effect(s) due; octocity serve carries them out", due.len()),
+                );
+            }
         }
-        findings.well("processes", format!("{} effect(s) due; octocity serve carries them out", due.len()));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use octocity_adapters::gateway::SimulatedGateway;
 use octocity_adapters::sqlite::SqliteProcessStore;
 use octocity_api::{ApiState, Auth, Limits, TokenEntry};
-use octocity_commands::{Executor, ProcessStore, ProcessStoreError};
+use octocity_commands::{Executor, ExecutorError, ProcessStore, ProcessStoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -98,7 +98,12 @@ async fn executor(node: &Node) -> Result<Arc<Executor>, Failure> {
     let gateway = SimulatedGateway::open(store.clone()).await.map_err(failed)?;
     let store: Arc<dyn ProcessStore> = Arc::new(store);
     let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway));
-    executor.start().await.map_err(|error| Failure::data(error.to_string()))?;
+    executor.start().await.map_err(|error| match error {
+        ExecutorError::Misplaced(_) => Failure::data(error.to_string()),
+        ExecutorError::Log(_) | ExecutorError::Store(_) => {
+            Failure::fault(format!("The processes cannot start: {error}; run octocity doctor."))
+        }
+    })?;
     Ok(executor)
 }
 

@@ -1,75 +1,13 @@
-//! The binary as scripts use it: exit codes, the last line of `--json`, imports, hashes, rebuilds, the doctor.
+//! The binary as scripts use it: exit codes, the last line of `--json`, imports, hashes, rebuilds.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod support;
+
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
-
-struct Octocity {
-    folder: TempDir,
-}
-
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    /// The last line of standard output.
-    fn json(&self) -> Value {
-        let last = self.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last} ({})", self.stderr))
-    }
-    fn number(&self, key: &str) -> u64 {
-        self.json()[key].as_u64().unwrap_or_else(|| panic!("no {key} in {}", self.json()))
-    }
-}
-
-impl Octocity {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_octocity"));
-        command.current_dir(self.folder.path()).args(arguments).arg("--data").arg(self.data());
-        // What the tests' own environment says is no part of them.
-        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("OCTOCITY_")) {
-            command.env_remove(key);
-        }
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        ran(self.command(arguments).output().unwrap())
-    }
-
-    fn hashes(&self) -> Value {
-        let ran = self.run(&["hash", "--json"]);
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran.json()["tables"].clone()
-    }
-}
-
-fn ran(output: Output) -> Ran {
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn sample(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name).to_str().unwrap().to_owned()
-}
+use support::{Octocity, ran, sample};
 
 #[test]
 fn usage_and_configuration_faults_exit_with_2_and_say_what_to_do() {
@@ -177,36 +115,4 @@ fn made_counts() -> String {
     }
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
-}
-
-#[test]
-fn the_doctor_finds_what_is_wrong_with_a_folder() {
-    let octocity = Octocity::new();
-    let nothing = octocity.run(&["doctor", "--json"]);
-    assert_eq!(
-        (nothing.code, &nothing.json()["problems"]),
-        (0, &Value::Array(Vec::new())),
-        "{}",
-        nothing.stdout
-    );
-    assert!(!octocity.data().exists(), "a look makes nothing");
-    octocity.run(&["import", "gates", &sample("gates.log")]);
-    assert_eq!(octocity.run(&["doctor"]).code, 0);
-    std::fs::write(octocity.data().join("log.db"), b"this is no database at all, but long enough to be read")
-        .unwrap();
-    let damaged = octocity.run(&["doctor", "--json"]);
-    assert_eq!(damaged.code, 5, "{}", damaged.stdout);
-    assert!(damaged.json()["problems"][0]["of"].as_str().unwrap().contains("log.db"), "{}", damaged.stdout);
-    assert_eq!(octocity.run(&["hash"]).code, 3);
-}
-
-#[test]
-fn a_folder_of_a_newer_version_is_left_alone() {
-    let octocity = Octocity::new();
-    octocity.run(&["import", "gates", &sample("gates.log")]);
-    std::fs::write(octocity.data().join("format"), "99\n").unwrap();
-    let newer = octocity.run(&["hash"]);
-    assert_eq!(newer.code, 3);
-    assert!(newer.stderr.contains("newer version"), "{}", newer.stderr);
-    assert_eq!(octocity.run(&["doctor"]).code, 5);
 }

@@ -28,6 +28,11 @@ pub enum OpenError {
          Octocity or name another data folder.", path.display()
     )]
     Newer { path: PathBuf, found: i32, known: i32 },
+    #[error(
+        "{} was written by an earlier version of Octocity (its form is {found}, this one knows {known}); run that \
+         version or name another data folder.", path.display()
+    )]
+    Older { path: PathBuf, found: i32, known: i32 },
     #[error("{} is no {name} of Octocity; move it away or name another data folder.", path.display())]
     Foreign { path: PathBuf, name: &'static str },
     #[error("{} is damaged ({reason}); nothing was changed: restore it from a backup.", path.display())]
@@ -106,6 +111,9 @@ fn check_form(connection: &Connection, path: &Path, form: &Form) -> Result<bool,
         (false, _) => Err(OpenError::Foreign { path: path.to_owned(), name: form.name }),
         (true, _) if version > form.version => {
             Err(OpenError::Newer { path: path.to_owned(), found: version, known: form.version })
+        }
+        (true, _) if version < form.version => {
+            Err(OpenError::Older { path: path.to_owned(), found: version, known: form.version })
         }
         (true, _) => Ok(true),
     }

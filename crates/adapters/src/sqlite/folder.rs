@@ -9,10 +9,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use thiserror::Error;
 
-use super::{Form, OpenError, log, open_to_read, rows, snapshots};
+use super::{Form, OpenError, log, open_to_read, processes, rows, snapshots};
 
 /// The layout that this version writes.
 const FOLDER_FORM: u32 = 1;
@@ -158,10 +157,10 @@ pub struct FileReport {
 /// Looks at a folder for `doctor`. `thorough` reads every page of every file.
 pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
     let known = [
-        (LOG_FILE, Some(&log::FORM)),
-        (SNAPSHOTS_FILE, Some(&snapshots::FORM)),
-        (PROCESSES_FILE, None),
-        (READ_MODELS_FILE, Some(&rows::FORM)),
+        (LOG_FILE, &log::FORM),
+        (SNAPSHOTS_FILE, &snapshots::FORM),
+        (PROCESSES_FILE, &processes::FORM),
+        (READ_MODELS_FILE, &rows::FORM),
     ];
     let files = known.map(|(name, form)| inspect_file(dir, name, form, thorough)).into();
     let problem = match dir.exists() && !dir.is_dir() {
@@ -176,18 +175,13 @@ fn in_use(dir: &Path) -> Option<String> {
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| process(holder(dir)))
 }
 
-fn inspect_file(dir: &Path, name: &'static str, form: Option<&Form>, thorough: bool) -> FileReport {
+fn inspect_file(dir: &Path, name: &'static str, form: &Form, thorough: bool) -> FileReport {
     let path = dir.join(name);
     let Ok(found) = std::fs::metadata(&path) else {
         return FileReport { name, bytes: None, problem: None };
     };
-    let opened = match form {
-        Some(form) => open_to_read(&path, form),
-        None => Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .map_err(|error| OpenError::of(&path, &error)),
-    };
     let check = if thorough { "PRAGMA quick_check(1)" } else { "SELECT 'ok' FROM sqlite_schema LIMIT 1" };
-    let checked = opened.and_then(|connection| {
+    let checked = open_to_read(&path, form).and_then(|connection| {
         let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
         match said {
             Ok(said) if said == "ok" => Ok(()),

@@ -9,20 +9,25 @@ use async_trait::async_trait;
 use octocity_commands::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::{CommandId, FacilityId, Timestamp};
-use octocity_log::{Position, json_fault};
+use octocity_log::{LogId, Position, json_fault};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::file::{Form, OpenError, open_to_write};
 
 /// Storage format: names and columns stay as they are.
-const FORM: Form = Form {
+pub const FORM: Form = Form {
     name: "process state",
     // "OcPr"
     application_id: 0x4f63_5072,
-    version: 1,
+    version: 2,
     schema: "
-        CREATE TABLE checkpoints (process TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE checkpoints (
+            process TEXT PRIMARY KEY,
+            log BLOB NOT NULL,
+            epoch INTEGER NOT NULL,
+            position INTEGER NOT NULL
+        ) WITHOUT ROWID;
         CREATE TABLE outbox (
             planned INTEGER PRIMARY KEY AUTOINCREMENT,
             id BLOB NOT NULL UNIQUE,
@@ -91,10 +96,15 @@ impl SqliteProcessStore {
 impl ProcessStore for SqliteProcessStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError> {
         self.with(|connection| {
-            let mut read = connection.prepare_cached("SELECT process, position FROM checkpoints")?;
+            let mut read =
+                connection.prepare_cached("SELECT process, log, epoch, position FROM checkpoints")?;
             let checkpoint = |row: &Row<'_>| {
-                let position = Position(row.get::<_, i64>(1)? as u64);
-                Ok(Checkpoint { process: row.get(0)?, position })
+                Ok(Checkpoint {
+                    process: row.get(0)?,
+                    log: LogId(uuid(row, 1)?),
+                    epoch: row.get(2)?,
+                    position: Position(row.get::<_, i64>(3)? as u64),
+                })
             };
             read.query_map([], checkpoint)?.collect()
         })
@@ -105,11 +115,14 @@ impl ProcessStore for SqliteProcessStore {
         self.with(move |connection| {
             let transaction = connection.transaction()?;
             for checkpoint in &step.checkpoints {
-                let insert = "INSERT INTO checkpoints (process, position) VALUES (?1, ?2)
-                              ON CONFLICT (process) DO UPDATE SET position = excluded.position";
-                transaction
-                    .prepare_cached(insert)?
-                    .execute(params![checkpoint.process, checkpoint.position.0 as i64])?;
+                let mut insert =
+                    transaction.prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)")?;
+                insert.execute(params![
+                    checkpoint.process,
+                    checkpoint.log.0.as_bytes(),
+                    checkpoint.epoch,
+                    checkpoint.position.0 as i64
+                ])?;
             }
             for change in &step.changes {
                 apply(&transaction, change)?;

@@ -109,7 +109,19 @@ impl World {
     }
 
     pub async fn with_options(options: HandlerOptions, snapshots: Option<Arc<dyn SnapshotStore>>) -> Self {
-        let (log, clock) = (MemoryLog::default(), HandClock::new());
+        Self::made(MemoryLog::default(), options, snapshots).await
+    }
+
+    pub async fn on(log: MemoryLog) -> Self {
+        Self::made(log, HandlerOptions::default(), None).await
+    }
+
+    async fn made(
+        log: MemoryLog,
+        options: HandlerOptions,
+        snapshots: Option<Arc<dyn SnapshotStore>>,
+    ) -> Self {
+        let clock = HandClock::new();
         let handler = Handler::new(Arc::new(log.clone()), snapshots, clock.clone(), options);
         let world = Self { log, clock, handler, facility: FacilityId::new(Uuid::from_u128(7)) };
         world.register().await;

@@ -1,0 +1,74 @@
+//! What is wrong with a data folder: commands refuse it with exit code 3, and the doctor says what to do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::Value;
+use support::{Octocity, Ran, sample};
+
+/// What the doctor says of this part.
+#[track_caller]
+fn problem(doctor: &Ran, of: &str) -> String {
+    let problems = doctor.json()["problems"].clone();
+    let found = problems.as_array().unwrap().iter().find(|problem| problem["of"] == of);
+    found.unwrap_or_else(|| panic!("no problem of {of}: {}", doctor.stdout))["problem"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn processes_beside_another_longer_log_are_refused() {
+    let (ours, other) = (Octocity::new(), Octocity::new());
+    other.run(&["import", "occupancy", &sample("occupancy.csv")]);
+    other.run(&["import", "gates", &sample("gates.log")]);
+    ours.run(&["import", "gates", &sample("gates.log")]);
+    ours.serve_once();
+    assert_eq!(ours.run(&["doctor"]).code, 0);
+    std::fs::copy(other.data().join("log.db"), ours.data().join("log.db")).unwrap();
+    let refused = ours.run(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+    assert_eq!(
+        (refused.code, &refused.json()["error"]["exit_code"]),
+        (3, &Value::from(3)),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("processes.db is of another log"), "{}", refused.stderr);
+    let doctor = ours.run(&["doctor", "--json"]);
+    assert!(problem(&doctor, "processes").contains("delete processes.db"), "{}", doctor.stdout);
+    std::fs::remove_file(ours.data().join("processes.db")).unwrap();
+    ours.serve_once();
+    assert_eq!(ours.run(&["doctor"]).code, 0);
+}
+
+#[test]
+fn the_doctor_finds_what_is_wrong_with_a_folder() {
+    let octocity = Octocity::new();
+    let nothing = octocity.run(&["doctor", "--json"]);
+    assert_eq!(
+        (nothing.code, &nothing.json()["problems"]),
+        (0, &Value::Array(Vec::new())),
+        "{}",
+        nothing.stdout
+    );
+    assert!(!octocity.data().exists(), "a look makes nothing");
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    assert_eq!(octocity.run(&["doctor"]).code, 0);
+    std::fs::write(octocity.data().join("log.db"), b"this is no database at all, but long enough to be read")
+        .unwrap();
+    let damaged = octocity.run(&["doctor", "--json"]);
+    assert_eq!(damaged.code, 5, "{}", damaged.stdout);
+    assert!(damaged.json()["problems"][0]["of"].as_str().unwrap().contains("log.db"), "{}", damaged.stdout);
+    assert_eq!(octocity.run(&["hash"]).code, 3);
+}
+
+#[test]
+fn a_folder_of_a_newer_version_is_left_alone() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    std::fs::write(octocity.data().join("format"), "99\n").unwrap();
+    let newer = octocity.run(&["hash"]);
+    assert_eq!(newer.code, 3);
+    assert!(newer.stderr.contains("newer version"), "{}", newer.stderr);
+    assert_eq!(octocity.run(&["doctor"]).code, 5);
+}

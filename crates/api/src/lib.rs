@@ -18,6 +18,7 @@ pub mod ws;
 use std::sync::Arc;
 
 pub use auth::{Auth, TokenEntry};
+pub use http::connections::serve;
 pub use http::{Probes, Readiness};
 pub use limits::Limits;
 pub use state::ApiState;

@@ -16,11 +16,12 @@ Examples:
 Configuration, each stronger than the one before it:
   1. the file octocity.toml of the current folder, or the one named by --config
   2. environment: OCTOCITY_DATA, OCTOCITY_LISTEN, OCTOCITY_LOG, OCTOCITY_RETENTION_DAYS,
-     OCTOCITY_QUEUE, OCTOCITY_TOKENS (name=sha256hex,...); OCTOCITY_CONFIG names the file
+     OCTOCITY_QUEUE, OCTOCITY_CONNECTIONS, OCTOCITY_TOKENS (name=sha256hex,...);
+     OCTOCITY_CONFIG names the file
   3. the flags below
   An unknown key is an error. The file's keys:
     data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
-    retention_days = 7           queue = 4096
+    retention_days = 7           queue = 4096                  connections = 10000
     [tokens]                     # needed to listen on anything but this machine
     gate-camera-1 = \"<sha256 of the token, 64 hex digits>\"
 
@@ -74,6 +75,10 @@ Answers on
   /health/live    200 while the process runs
   /health/ready   200 once projections and processes have caught up
   /metrics        Prometheus text
+
+A connection that sends no whole request header for 10 seconds is closed; a body may take 30 (408). Beyond
+the configured 'connections' further clients wait until one ends. The limit of open files is raised to
+fit them; where it cannot be, fewer are taken, and the log says how many.
 
 Ctrl-C or SIGTERM stops it cleanly: it takes no more, answers what it has, and closes the log.
 To listen beyond this machine, configure tokens first:

@@ -10,6 +10,7 @@ mod failure;
 mod import;
 mod metrics;
 mod node;
+mod open_files;
 mod output;
 mod rebuild;
 mod serve;

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::metrics::Vitals;
 use crate::node::{Following, Node, unusable};
+use crate::open_files;
 use crate::output::Output;
 use crate::stopping::StopSignals;
 
@@ -48,18 +49,19 @@ impl Server {
         let processes = tokio::spawn(executor.run(closed.clone()));
         let handler = Arc::clone(&node.handler);
         let pruning = tokio::spawn(async move { handler.prune_daily().await });
+        let limits = Limits { connections: open_files::room_for(config.connections), ..Limits::default() };
         let router = octocity_api::router(ApiState {
             handler: Arc::clone(&node.handler),
             log: node.events(),
             models: following.models.clone(),
             clock: Arc::clone(&node.clock),
             auth: auth(config),
-            limits: Limits::default(),
+            limits,
             closing: closed.clone(),
             probes: Arc::new(vitals),
             page: PAGE,
         });
-        let web = tokio::spawn(serve_web(listener, router, closed));
+        let web = tokio::spawn(octocity_api::serve(listener, router, limits, closed));
         Ok(Self { node, address, following, closing, web, processes, pruning })
     }
 
@@ -79,16 +81,6 @@ impl Server {
         }
         self.processes.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))?;
         self.following.stop().await
-    }
-}
-
-async fn serve_web(listener: TcpListener, router: axum::Router, mut closed: watch::Receiver<bool>) {
-    let goodbye = async move {
-        // A sender that is gone is a server that stops.
-        let _ = closed.wait_for(|closed| *closed).await;
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(goodbye).await {
-        tracing::error!(%error, "the server takes no more connections");
     }
 }
 

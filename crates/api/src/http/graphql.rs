@@ -6,6 +6,7 @@
 //! - `Accept: text/event-stream` answers with a stream, see [`super::sse`]; an upgrade is a WebSocket, see [`crate::ws`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use axum::body::{Body, to_bytes};
@@ -13,13 +14,16 @@ use axum::extract::{FromRequestParts, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
 
 use super::accept::{Media, negotiate};
+use super::connections::Place;
 use super::request::{Malformed, Parameters, check_content, from_body, from_query_string};
 use super::transport::{AfterHeader, TOO_MANY_STREAMS, Transport};
 use super::{response, sse};
 use crate::auth::Unauthenticated;
 use crate::faults::Code;
+use crate::limits::Limits;
 use crate::ws;
 
 const AFTER_HEADER: &str = "x-octocity-after";
@@ -51,12 +55,15 @@ async fn read(transport: &Transport, parts: &Parts, body: Body) -> Result<Parame
         return from_query_string(query_string);
     }
     check_content(&parts.headers)?;
-    let bytes = to_bytes(body, transport.limits.body_bytes).await.map_err(|_| Malformed {
+    let Limits { body_bytes, body_seconds, .. } = transport.limits;
+    let reading = timeout(Duration::from_secs(body_seconds), to_bytes(body, body_bytes));
+    let bytes = reading.await.map_err(|_| Malformed {
+        status: StatusCode::REQUEST_TIMEOUT,
+        sentence: format!("The body was not here within {body_seconds} seconds; send it faster."),
+    })?;
+    let bytes = bytes.map_err(|_| Malformed {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        sentence: format!(
-            "The body could not be read within {} bytes; send less.",
-            transport.limits.body_bytes
-        ),
+        sentence: format!("The body could not be read within {body_bytes} bytes; send less."),
     })?;
     from_body(&bytes)
 }
@@ -101,8 +108,9 @@ async fn upgrade(transport: Arc<Transport>, parts: &mut Parts) -> Response {
         let sentence = "An open server takes WebSockets from its own pages only; configure tokens.";
         return response::http_error(StatusCode::FORBIDDEN, Code::BadRequest, sentence, Media::Json);
     }
+    let place = parts.extensions.get::<Place>().cloned();
     match WebSocketUpgrade::from_request_parts(parts, &()).await {
-        Ok(upgrade) => ws::accept(transport, upgrade),
+        Ok(upgrade) => ws::accept(transport, upgrade, place),
         Err(rejection) => rejection.into_response(),
     }
 }

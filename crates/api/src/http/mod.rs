@@ -1,6 +1,7 @@
 //! The HTTP side: `/graphql` in its three transports, the pages, health and metrics.
 
 pub mod accept;
+pub mod connections;
 pub mod executor;
 mod graphql;
 mod pages;

@@ -16,6 +16,12 @@ use crate::faults::{Code, coded};
 /// The bounds of one request and of one connection; every field has a stated default.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Open connections of this process, WebSockets among them; further ones wait.
+    pub connections: u32,
+    /// How long a connection may be without a whole request header: while one comes, and between two requests.
+    pub header_seconds: u64,
+    /// How long a request's body may take.
+    pub body_seconds: u64,
     /// A larger body or message is refused.
     pub body_bytes: usize,
     pub document_tokens: usize,
@@ -41,6 +47,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 10_000,
+            header_seconds: 10,
+            body_seconds: 30,
             body_bytes: 1 << 20,
             document_tokens: 5_000,
             document_nesting: 48,

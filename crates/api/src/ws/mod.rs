@@ -19,13 +19,15 @@ use axum::response::{IntoResponse, Response};
 
 use crate::faults::Code;
 use crate::http::accept::Media;
+use crate::http::connections::Place;
 use crate::http::response::http_error;
 use crate::http::transport::{TOO_MANY_STREAMS, Transport};
 
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-pub fn accept(transport: Arc<Transport>, upgrade: WebSocketUpgrade) -> Response {
-    let Some(place) = transport.stream_place() else {
+/// `connection`: the socket's place among the open connections, kept until it closes.
+pub fn accept(transport: Arc<Transport>, upgrade: WebSocketUpgrade, connection: Option<Place>) -> Response {
+    let Some(stream) = transport.stream_place() else {
         let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
         return http_error(status, Code::TooManyStreams, TOO_MANY_STREAMS, Media::Json);
     };
@@ -37,7 +39,7 @@ pub fn accept(transport: Arc<Transport>, upgrade: WebSocketUpgrade) -> Response 
         .read_buffer_size(8 * 1024)
         .write_buffer_size(8 * 1024)
         .on_upgrade(move |socket| async move {
-            let _place = place;
+            let _places = (stream, connection);
             socket::run(transport, socket).await;
         })
         .into_response()

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub struct RealClock;
@@ -72,6 +73,8 @@ pub struct Server {
     pub log: Arc<MemoryLog>,
     pub models: ReadModels,
     pub stop: watch::Sender<bool>,
+    /// Ends when the server has stopped.
+    pub serving: JoinHandle<()>,
 }
 
 /// What came back on one request.
@@ -122,8 +125,9 @@ pub async fn serve_with(auth: Auth, limits: Limits, projecting: bool) -> Server 
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, octocity_api::router(state)).await });
-    Server { address, log, models, stop }
+    let closing = state.closing.clone();
+    let serving = tokio::spawn(octocity_api::serve(listener, octocity_api::router(state), limits, closing));
+    Server { address, log, models, stop, serving }
 }
 
 impl Server {

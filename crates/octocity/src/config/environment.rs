@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use super::file::address;
 use super::nearest::hint;
-use super::{Layer, Token, check_queue, check_retention_days, parse_level};
+use super::{Layer, Token, check_connections, check_queue, check_retention_days, parse_level};
 use crate::failure::Failure;
 
 const PREFIX: &str = "OCTOCITY_";
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "OCTOCITY_CONFIG",
     "OCTOCITY_DATA",
     "OCTOCITY_LISTEN",
     "OCTOCITY_LOG",
     "OCTOCITY_RETENTION_DAYS",
     "OCTOCITY_QUEUE",
+    "OCTOCITY_CONNECTIONS",
     "OCTOCITY_TOKENS",
 ];
 
@@ -44,6 +45,7 @@ fn set(said: &mut Said, key: &str, value: &str) -> Result<(), Failure> {
             layer.retention_days = Some(check_retention_days(number(key, value)?, key)?);
         }
         "OCTOCITY_QUEUE" => layer.queue = Some(check_queue(number(key, value)? as usize, key)?),
+        "OCTOCITY_CONNECTIONS" => layer.connections = Some(check_connections(number(key, value)?, key)?),
         "OCTOCITY_TOKENS" => layer.tokens = Some(tokens(value)?),
         unknown => {
             let hint = hint(unknown, &KEYS);

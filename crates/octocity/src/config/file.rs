@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::nearest::hint;
-use super::{Layer, Token, check_queue, check_retention_days, parse_level, shown};
+use super::{Layer, Token, check_connections, check_queue, check_retention_days, parse_level, shown};
 use crate::failure::Failure;
 
-const KEYS: [&str; 6] = ["data", "listen", "log", "retention_days", "queue", "tokens"];
+const KEYS: [&str; 7] = ["data", "listen", "log", "retention_days", "queue", "connections", "tokens"];
 
 pub fn read(path: &Path) -> Result<Layer, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -34,6 +34,7 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
         "log" => layer.log = Some(parse_level(text(value, &of)?, &of)?),
         "retention_days" => layer.retention_days = Some(check_retention_days(number(value, &of)?, &of)?),
         "queue" => layer.queue = Some(check_queue(number(value, &of)? as usize, &of)?),
+        "connections" => layer.connections = Some(check_connections(number(value, &of)?, &of)?),
         "tokens" => layer.tokens = Some(tokens(value, &of)?),
         unknown => {
             let file = shown(path);

@@ -24,6 +24,7 @@ pub struct Layer {
     pub log: Option<LevelFilter>,
     pub retention_days: Option<u32>,
     pub queue: Option<usize>,
+    pub connections: Option<u32>,
     pub tokens: Option<Vec<Token>>,
 }
 
@@ -36,6 +37,7 @@ impl Layer {
             log: stronger.log.or(self.log),
             retention_days: stronger.retention_days.or(self.retention_days),
             queue: stronger.queue.or(self.queue),
+            connections: stronger.connections.or(self.connections),
             tokens: stronger.tokens.or(self.tokens),
         }
     }
@@ -51,6 +53,8 @@ pub struct Config {
     pub retention_days: u32,
     /// How many commands may wait at one stream.
     pub queue: usize,
+    /// How many connections may be open.
+    pub connections: u32,
     pub tokens: Vec<Token>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
@@ -85,6 +89,7 @@ impl Config {
             log: layer.log.unwrap_or(LevelFilter::INFO),
             retention_days: layer.retention_days.unwrap_or(7),
             queue: layer.queue.unwrap_or(4096),
+            connections: layer.connections.unwrap_or(10_000),
             tokens: layer.tokens.unwrap_or_default(),
             file,
         }
@@ -122,6 +127,13 @@ fn check_queue(queue: usize, of: &str) -> Result<usize, Failure> {
     match (16..=1_000_000).contains(&queue) {
         true => Ok(queue),
         false => Err(Failure::usage(format!("{of} is {queue}; it is between 16 and 1000000 commands."))),
+    }
+}
+
+fn check_connections(connections: u32, of: &str) -> Result<u32, Failure> {
+    match (16..=1_000_000).contains(&connections) {
+        true => Ok(connections),
+        false => Err(Failure::usage(format!("{of} is {connections}; it is between 16 and 1000000."))),
     }
 }
 

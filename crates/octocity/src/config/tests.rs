@@ -66,6 +66,7 @@ fn wrong_values_say_what_is_right() {
         ("retention_days = 0", "between 1 and 365"),
         ("retention_days = \"7\"", "whole number"),
         ("queue = 3", "between 16"),
+        ("connections = 3", "between 16"),
         ("log = \"loud\"", "one of off, error"),
         ("listen = \"here\"", "127.0.0.1:8090"),
         ("tokens = 3", "must be a table"),

@@ -70,6 +70,45 @@ async fn a_car_enters_pays_and_leaves() {
 }
 
 #[tokio::test]
+async fn analysts_get_figures_without_gaps_of_what_was_and_not_of_what_is_to_come() {
+    let server = serve().await;
+    let facility = server.facility(5).await;
+    let now = RealClock.now();
+    let entered = server.enter(&facility, "B-AB 123").await;
+    let left = json!({
+        "facilityId": facility, "lane": "out", "direction": "EXIT", "credentials": [{ "plate": { "text": "bab123" } }],
+        "happenedAt": RealClock.now().to_string(),
+    });
+    let left = server.command("recordPassage", "visitId", left).await;
+    assert_eq!(left["visitId"], entered["visitId"]);
+    let query = "query Q($f: ID!, $from: DateTime!, $until: DateTime!, $step: Int!, $after: String) {
+        analytics(facilities: [$f], from: $from, until: $until, after: $after) { facilityId
+            occupancyByHour { pool hour average } occupancyByDay { hours turnover } staysByDay { stays averageSeconds }
+            revenueByDay { sessions } occupancySeries(stepMinutes: $step) { places inside } } }";
+    let from = now.minus_seconds(7_200 + now.seconds() % 3_600);
+    let asked = json!({
+        "f": facility, "from": from.to_string(), "until": now.plus_seconds(86_400).to_string(), "step": 15,
+        "after": left["position"],
+    });
+    let seen = server.data(query, asked.clone()).await;
+    let figures = &seen["analytics"][0];
+    let hours = figures["occupancyByHour"].as_array().unwrap();
+    // One more, if an hour ended meanwhile.
+    assert!((2..=3).contains(&hours.len()), "the hour that is not over has no figures: {figures:#}");
+    assert_eq!(figures["occupancySeries"][0]["inside"].as_array().unwrap().len(), 4 * hours.len());
+    assert_eq!(figures["occupancySeries"][0]["places"], 5);
+    assert_eq!(figures["staysByDay"][0]["stays"], 1, "{figures:#}");
+
+    let mut uneven = asked;
+    uneven["step"] = json!(7);
+    let answer = server.ask(query, uneven.clone()).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+    uneven["from"] = json!("1970-01-01T00:00:00Z");
+    let answer = server.ask(query, uneven).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+}
+
+#[tokio::test]
 async fn a_repeat_gives_the_same_reply_and_another_body_is_refused() {
     let server = serve().await;
     let facility = server.facility(5).await;

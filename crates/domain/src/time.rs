@@ -98,6 +98,11 @@ impl Zone {
     pub fn rules(&self) -> jiff::tz::TimeZone {
         jiff::tz::TimeZone::get(&self.0).unwrap_or(jiff::tz::TimeZone::UTC)
     }
+    /// The local calendar day that `at` falls in, as YYYY-MM-DD.
+    pub fn local_date(&self, at: Timestamp) -> String {
+        let instant = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+        instant.to_zoned(self.rules()).date().to_string()
+    }
     /// The start of the local day that `at` falls in, and of the next one.
     pub fn local_day(&self, at: Timestamp) -> Interval {
         let day = jiff::Timestamp::from_millisecond(at.millis())

@@ -8,6 +8,7 @@
 //! Invariants: rows are a function of the log, however it was cut into batches and however often it was
 //! replayed; rows and checkpoint change in one transaction; a row holds no position and no recording time.
 
+pub mod analytics;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 pub mod engine;

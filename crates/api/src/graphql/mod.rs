@@ -9,6 +9,7 @@
 //! - **state subscription**: each message is the whole state; what changes faster than it is read is merged.
 //! - **event subscription**: each event once, in order, pulled from the log as fast as it is read.
 
+pub mod analytics;
 mod credentials;
 pub mod facilities;
 mod follow;
@@ -62,6 +63,7 @@ pub struct Query(
     reservations::ReservationsQuery,
     payments::PaymentsQuery,
     operator::OperatorQuery,
+    analytics::AnalyticsQuery,
 );
 
 /// What can be done. Every mutation takes a `commandId`: a UUIDv7 that the client makes for each new command (most

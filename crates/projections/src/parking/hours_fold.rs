@@ -11,7 +11,7 @@ use super::occupancy_hours::OccupancyHourRow;
 use super::queries::hour_and_second;
 use crate::projector::{Decoded, Folded, Projector, StandingStill};
 use crate::query::Query;
-use crate::row::{Json, Row, Table};
+use crate::row::{Row, Table};
 use crate::store::{RowStore, StoreError, TableWrites};
 use crate::view::{EventRecord, key_text};
 
@@ -100,7 +100,7 @@ impl Tail {
         }
         if !self.hours.contains_key(&hour) {
             let earlier = self.hours.range(..hour).next_back().map(|(_, row)| row.start_count + row.net);
-            self.hours.insert(hour, OccupancyHourRow::empty(*key, hour, earlier.unwrap_or(self.before)));
+            self.hours.insert(hour, OccupancyHourRow::quiet(*key, hour, earlier.unwrap_or(self.before)));
         }
         if let Some(row) = self.hours.get_mut(&hour) {
             row.apply(second, movement);
@@ -135,21 +135,6 @@ impl Tail {
 }
 
 impl OccupancyHourRow {
-    const fn empty((facility, pool): PoolKey, hour: i64, start_count: i64) -> Self {
-        Self {
-            facility,
-            pool,
-            hour,
-            start_count,
-            changes: Json(Vec::new()),
-            net: 0,
-            entries: 0,
-            exits: 0,
-            refused: 0,
-            peak: start_count,
-        }
-    }
-
     fn apply(&mut self, second: u16, movement: Movement) {
         match movement.passing {
             Passing::Entry => self.entries += 1,

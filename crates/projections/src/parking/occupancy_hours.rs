@@ -1,6 +1,6 @@
 //! What was inside a pool at any past moment: one row per hour in which something happened.
 
-use octocity_domain::{FacilityId, PoolId};
+use octocity_domain::{FacilityId, PoolId, Timestamp};
 
 use crate::row::{Json, row};
 
@@ -26,7 +26,36 @@ row! {
     peak: i64,
 }
 
+const HOUR_SECONDS: i64 = 3_600;
+
 impl OccupancyHourRow {
+    /// An hour in which nothing has passed.
+    pub const fn quiet((facility, pool): (FacilityId, PoolId), hour: i64, inside: i64) -> Self {
+        Self {
+            facility,
+            pool,
+            hour,
+            start_count: inside,
+            changes: Json(Vec::new()),
+            net: 0,
+            entries: 0,
+            exits: 0,
+            refused: 0,
+            peak: inside,
+        }
+    }
+
+    pub const fn began_at(&self) -> Timestamp {
+        Timestamp::from_seconds(self.hour * HOUR_SECONDS)
+    }
+
+    /// The seconds that all vehicles together were inside within the hour: 3600 times the average inside.
+    pub fn vehicle_seconds(&self) -> i64 {
+        let changed =
+            self.changes.iter().map(|(at, change)| i64::from(*change) * (HOUR_SECONDS - i64::from(*at)));
+        self.start_count * HOUR_SECONDS + changed.sum::<i64>()
+    }
+
     /// Inside after this second of the hour.
     pub fn inside_after(&self, second: u16) -> i64 {
         let until = self.changes.iter().take_while(|(at, _)| *at <= second);

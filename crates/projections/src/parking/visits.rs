@@ -48,6 +48,7 @@ row! {
         &["facility", "started_at"],
         &["facility", "status", "started_at"],
         &["facility", "needs_review", "started_at"],
+        &["facility", "ended_at"],
         &["facility", "plate_key"],
         &["facility", "ticket_key"],
     ];

@@ -37,6 +37,7 @@ row! {
         &["visit"],
         &["facility", "entered_at"],
         &["facility", "status", "entered_at"],
+        &["facility", "ended_at"],
     ];
     key {
         facility: FacilityId,

@@ -1,0 +1,294 @@
+//! What analysts ask: series and sums over hours and days.
+
+use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
+use octocity_domain::{FacilityId, Interval, PoolId};
+use octocity_projections::analytics::{
+    Hours, PoolDay, RevenueDay, StayDay, pool_days, pool_hours, revenue_days, stay_days,
+};
+use octocity_projections::facilities::FacilityRow;
+use octocity_projections::parking::{OccupancyHourRow, OccupancyRow};
+use octocity_projections::{Query, StoreError};
+
+use super::Api;
+use super::inputs::{at_most, each};
+use super::position::wait;
+use super::relay::heavy_cost;
+use super::scalars::{DateTime, Money, id, uuid_id};
+use crate::faults::{bad_input, internal};
+
+const MOST_FACILITIES: usize = 100;
+/// Of all facilities of one question together: a year of eleven, or a week of a hundred.
+const MOST_HOURS: usize = 100_000;
+
+/// One pool's whole hour of UTC. Every hour has one, also where nothing passed.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct OccupancyHour {
+    /// The pool.
+    pool: ID,
+    /// When the hour began.
+    hour: DateTime,
+    /// Inside when it began.
+    inside_at_start: i64,
+    /// The most that were inside.
+    peak: i64,
+    /// The average inside, over its seconds.
+    average: f64,
+    /// Entries.
+    entries: u64,
+    /// Exits.
+    exits: u64,
+    /// Requests refused.
+    refused: u64,
+}
+
+/// One pool's local day, as far as its whole hours lie within the interval.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct OccupancyDay {
+    /// The pool.
+    pool: ID,
+    /// The day in the facility's zone, as YYYY-MM-DD.
+    day: String,
+    /// How many of its hours are in the sums; 23 to 25 of a whole day.
+    hours: u32,
+    /// The most that were inside.
+    peak: i64,
+    /// The average inside.
+    average: f64,
+    /// Entries.
+    entries: u64,
+    /// Exits.
+    exits: u64,
+    /// Requests refused.
+    refused: u64,
+    /// Entries per place, of the places that the pool has now; null where nobody knows them.
+    turnover: Option<f64>,
+}
+
+/// The stays of one pool that ended on one local day. Only those that were seen to enter and to leave count.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct StaysDay {
+    /// The pool.
+    pool: ID,
+    /// The day in the facility's zone, as YYYY-MM-DD.
+    day: String,
+    /// How many.
+    stays: u64,
+    /// The average stay in seconds.
+    average_seconds: f64,
+    /// The longest in seconds.
+    longest_seconds: i64,
+}
+
+/// The sessions of one pool and tariff that ended on one local day.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "RevenueDay")]
+pub struct RevenueDayObject {
+    /// The pool.
+    pool: ID,
+    /// The version of the tariff.
+    tariff: ID,
+    /// The day in the facility's zone, as YYYY-MM-DD.
+    day: String,
+    /// How many sessions.
+    sessions: u64,
+    /// What they cost, whenever it is paid.
+    charged: Money,
+    /// What was paid for them by now, less refunds.
+    paid: Money,
+    /// What is still owed.
+    owed: Money,
+}
+
+/// How many were inside a pool at evenly spaced instants, without gaps.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct OccupancySeries {
+    /// The pool.
+    pool: ID,
+    /// Places in service now; null where nobody knows them.
+    places: Option<i64>,
+    /// The instant of the first value.
+    from: DateTime,
+    /// The time between two values.
+    step_minutes: u16,
+    /// Inside at each instant.
+    inside: Vec<i64>,
+}
+
+/// One facility's figures. They tell of when things happened, as known now: late news changes the past.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct FacilityAnalytics {
+    #[graphql(skip)]
+    row: FacilityRow,
+    #[graphql(skip)]
+    interval: Interval,
+    /// The facility.
+    facility_id: ID,
+    /// Its IANA zone: that of its days.
+    zone: String,
+}
+
+impl FacilityAnalytics {
+    fn day(&self, began_at: octocity_domain::Timestamp) -> String {
+        self.row.zone.local_date(began_at)
+    }
+
+    async fn hours(&self, api: &Api) -> Result<Vec<OccupancyHourRow>> {
+        let hours = pool_hours(&*api.models.store, self.row.facility, Hours::within(&self.interval)).await;
+        hours.map_err(|fault| unread(&fault))
+    }
+
+    /// The places in service now, of each pool.
+    async fn places(&self, api: &Api) -> Result<impl Fn(PoolId) -> Option<i64>> {
+        let pools = Query::<OccupancyRow>::new().eq("facility", &self.row.facility);
+        let pools = pools.run(&*api.models.store).await.map_err(|fault| unread(&fault))?.rows;
+        Ok(move |pool| pools.iter().find(|row| row.pool == pool).and_then(OccupancyRow::places_in_service))
+    }
+
+    fn shown_day(&self, day: PoolDay, places: Option<i64>) -> OccupancyDay {
+        OccupancyDay {
+            pool: id(day.pool),
+            day: self.day(day.began_at),
+            hours: day.hours,
+            peak: day.peak,
+            average: day.vehicle_seconds as f64 / (f64::from(day.hours) * 3_600.0),
+            entries: day.entries,
+            exits: day.exits,
+            refused: day.refused,
+            turnover: places.filter(|places| *places > 0).map(|places| day.entries as f64 / places as f64),
+        }
+    }
+}
+
+fn unread(fault: &StoreError) -> async_graphql::Error {
+    internal("reading figures", fault)
+}
+
+#[ComplexObject]
+impl FacilityAnalytics {
+    /// Occupancy hour by hour, of the whole hours of the interval, by pool and hour.
+    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    async fn occupancy_by_hour(&self, context: &Context<'_>) -> Result<Vec<OccupancyHour>> {
+        let hours = self.hours(Api::of(context)).await?.into_iter();
+        Ok(hours
+            .map(|hour| OccupancyHour {
+                pool: id(hour.pool),
+                hour: hour.began_at().into(),
+                inside_at_start: hour.start_count,
+                peak: hour.peak,
+                average: hour.vehicle_seconds() as f64 / 3_600.0,
+                entries: hour.entries,
+                exits: hour.exits,
+                refused: hour.refused,
+            })
+            .collect())
+    }
+
+    /// Occupancy and turnover day by day, by pool and day.
+    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    async fn occupancy_by_day(&self, context: &Context<'_>) -> Result<Vec<OccupancyDay>> {
+        let api = Api::of(context);
+        let days = pool_days(&self.hours(api).await?, &self.row.zone);
+        let places = self.places(api).await?;
+        Ok(days.into_iter().map(|day| self.shown_day(day.clone(), places(day.pool))).collect())
+    }
+
+    /// Average stays day by day, by pool and the day they ended on.
+    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    async fn stays_by_day(&self, context: &Context<'_>) -> Result<Vec<StaysDay>> {
+        let store = &*Api::of(context).models.store;
+        let days = stay_days(store, self.row.facility, &self.row.zone, self.interval).await;
+        let shown = |day: StayDay| StaysDay {
+            pool: id(day.pool),
+            day: self.day(day.began_at),
+            stays: day.stays,
+            average_seconds: day.seconds as f64 / day.stays as f64,
+            longest_seconds: day.longest_seconds,
+        };
+        Ok(days.map_err(|fault| unread(&fault))?.into_iter().map(shown).collect())
+    }
+
+    /// What stays cost and what was paid for them, by pool, tariff and the day they ended on.
+    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    async fn revenue_by_day(&self, context: &Context<'_>) -> Result<Vec<RevenueDayObject>> {
+        let store = &*Api::of(context).models.store;
+        let days = revenue_days(store, self.row.facility, &self.row.zone, self.interval).await;
+        let shown = |day: RevenueDay| RevenueDayObject {
+            pool: id(day.pool),
+            tariff: id(day.tariff.as_str()),
+            day: self.day(day.began_at),
+            sessions: day.sessions,
+            charged: Money::new(day.charged_minor, day.currency),
+            paid: Money::new(day.paid_minor, day.currency),
+            owed: Money::new(day.owed_minor, day.currency),
+        };
+        Ok(days.map_err(|fault| unread(&fault))?.into_iter().map(shown).collect())
+    }
+
+    /// Evenly spaced counts of each pool, ready for a forecast: the whole hours of the interval, cut into steps.
+    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    async fn occupancy_series(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The time between two values: a divisor of 60.", default = 60)] step_minutes: u16,
+    ) -> Result<Vec<OccupancySeries>> {
+        if step_minutes == 0 || 60 % step_minutes != 0 {
+            return Err(bad_input(
+                "'stepMinutes' divides an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60.",
+            ));
+        }
+        let api = Api::of(context);
+        let (hours, places) = (self.hours(api).await?, self.places(api).await?);
+        let of_pool = |hours: &[OccupancyHourRow]| OccupancySeries {
+            pool: id(hours[0].pool),
+            places: places(hours[0].pool),
+            from: hours[0].began_at().into(),
+            step_minutes,
+            inside: hours
+                .iter()
+                .flat_map(|hour| {
+                    (0..60).step_by(usize::from(step_minutes)).map(|minute| hour.inside_after(minute * 60))
+                })
+                .collect(),
+        };
+        Ok(hours.chunk_by(|one, next| one.pool == next.pool).map(of_pool).collect())
+    }
+}
+
+#[derive(Default)]
+pub struct AnalyticsQuery;
+
+#[Object]
+impl AnalyticsQuery {
+    /// Figures of these facilities over an interval: occupancy by hour and day, stays, revenue, and series for forecasts.
+    /// Unknown facilities are left out.
+    #[graphql(complexity = "facilities.len().min(100) * (5 + child_complexity)")]
+    async fn analytics(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The facilities: at most 100.")] facilities: Vec<ID>,
+        #[graphql(desc = "From then on.")] from: DateTime,
+        #[graphql(desc = "Until then, not included; what is to come is left out.")] until: DateTime,
+        #[graphql(desc = "Wait for this position.")] after: Option<String>,
+    ) -> Result<Vec<FacilityAnalytics>> {
+        let facilities = at_most("facilities", facilities, MOST_FACILITIES)?;
+        let facilities: Vec<FacilityId> = each(facilities, |facility| uuid_id("facilities", &facility))?;
+        let api = Api::of(context);
+        let interval = Interval::try_new(from.0, until.0.min(api.clock.now()));
+        let interval = interval.ok_or_else(|| bad_input("'from' lies before 'until' and in the past."))?;
+        if Hours::within(&interval).count() * facilities.len() > MOST_HOURS {
+            let sentence =
+                "That is more than 100000 hours of all facilities together; ask for less at a time.";
+            return Err(bad_input(sentence));
+        }
+        wait(context, after.as_deref()).await?;
+        let rows = Query::<FacilityRow>::new().is_in("facility", &facilities).run(&*api.models.store).await;
+        let figures = |row: FacilityRow| FacilityAnalytics {
+            facility_id: id(row.facility),
+            zone: row.zone.as_str().to_owned(),
+            interval,
+            row,
+        };
+        Ok(rows.map_err(|fault| unread(&fault))?.rows.into_iter().map(figures).collect())
+    }
+}

@@ -49,6 +49,17 @@ impl OpenError {
             _ => Self::Unavailable { path, reason },
         }
     }
+
+    /// What is wrong where making the file anew would mend it; a file of another program is left alone.
+    pub fn in_content(&self) -> Option<String> {
+        match self {
+            Self::Damaged { reason, .. } => Some(format!("is damaged ({reason})")),
+            Self::Newer { found, known, .. } | Self::Older { found, known, .. } => {
+                Some(format!("is of form {found}, not of {known}"))
+            }
+            Self::Foreign { .. } | Self::Unavailable { .. } => None,
+        }
+    }
 }
 
 /// A fault of SQLite as the ports name it.
@@ -77,6 +88,41 @@ pub fn open_to_write(path: &Path, form: &Form) -> Result<Connection, OpenError> 
         change.commit().map_err(wrap)?;
     }
     Ok(connection)
+}
+
+/// Opens a file that the log can fill again: what is damaged or of another version is made anew. `prepare` counts
+/// as opening it.
+pub fn open_disposable(
+    path: &Path,
+    form: &Form,
+    prepare: impl Fn(&Connection) -> rusqlite::Result<()>,
+) -> Result<Connection, OpenError> {
+    let open = || {
+        let connection = open_to_write(path, form)?;
+        prepare(&connection).map_err(|error| OpenError::of(path, &error))?;
+        Ok(connection)
+    };
+    open().or_else(|error: OpenError| {
+        let Some(problem) = error.in_content() else { return Err(error) };
+        tracing::warn!(path = %path.display(), problem, "a file is made anew from the log");
+        remove(path)?;
+        open()
+    })
+}
+
+/// Takes a file away, with what SQLite keeps beside it.
+fn remove(path: &Path) -> Result<(), OpenError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Opens a file that must be there, to read and write it.

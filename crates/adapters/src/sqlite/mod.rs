@@ -12,7 +12,7 @@ mod processes;
 pub mod rows;
 pub mod snapshots;
 
-pub use file::{Form, OpenError, log_error, open_existing, open_to_read, open_to_write};
+pub use file::{Form, OpenError, log_error, open_disposable, open_existing, open_to_read, open_to_write};
 pub use folder::{DataFolder, FolderError};
 pub use log::{LogCounters, SqliteLog, SqliteLogOptions};
 pub use processes::SqliteProcessStore;

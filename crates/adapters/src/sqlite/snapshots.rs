@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use octocity_log::{LogError, LogId, Snapshot, SnapshotStore, StreamId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Form, OpenError, log_error, open_to_write};
+use super::{Form, OpenError, log_error, open_disposable};
 
 pub const FORM: Form = Form {
     name: "snapshot cache",
@@ -34,15 +34,7 @@ pub struct SqliteSnapshots(Arc<Mutex<Connection>>);
 impl SqliteSnapshots {
     /// Opens the cache of this log. What is damaged, of another version or of another log is thrown away.
     pub fn open(path: &Path, log: LogId) -> Result<Self, OpenError> {
-        let connection = match open_to_write(path, &FORM) {
-            Err(error @ (OpenError::Damaged { .. } | OpenError::Newer { .. })) => {
-                tracing::warn!(%error, "the snapshot cache is made anew");
-                remove(path)?;
-                open_to_write(path, &FORM)?
-            }
-            opened => opened?,
-        };
-        prepare(&connection, log).map_err(|error| OpenError::of(path, &error))?;
+        let connection = open_disposable(path, &FORM, |connection| prepare(connection, log))?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
@@ -61,24 +53,16 @@ impl SqliteSnapshots {
     }
 }
 
-/// Takes a file that may be made anew away, with what SQLite keeps beside it.
-pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 fn prepare(connection: &Connection, log: LogId) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -2048)?;
+    // Found now, or else at every stream whose state lies on the damaged page. The file is small: it holds only
+    // streams of many events.
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found != "ok" {
+        let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(damaged, Some(found)));
+    }
     let known: Option<[u8; 16]> =
         connection.query_row("SELECT log_id FROM meta", [], |row| row.get(0)).optional()?;
     if known == Some(log.0.into_bytes()) {
@@ -148,6 +132,32 @@ mod tests {
         drop(cache);
         let cache = SqliteSnapshots::open(&path, LOG).unwrap();
         assert_eq!(cache.load(STREAM).await.unwrap(), Some(snapshot(9)));
+    }
+
+    #[tokio::test]
+    async fn damage_anywhere_in_the_file_only_empties_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snapshots.db");
+        let fill = async || {
+            let cache = SqliteSnapshots::open(&path, LOG).unwrap();
+            assert!(cache.load(STREAM).await.unwrap().is_none());
+            for number in 0..200 {
+                let state = vec![b'7'; 300];
+                let stream = StreamId::new(Category::Parking, Uuid::from_u128(number));
+                cache.save(stream, Snapshot { state, ..snapshot(9) }).await.unwrap();
+            }
+        };
+        fill().await;
+        let pages = std::fs::metadata(&path).unwrap().len() / 4096;
+        assert!(pages > 15, "{pages}");
+        for page in 0..pages {
+            let mut bytes = std::fs::read(&path).unwrap();
+            // The file's header is whole: without its marks it would be another program's.
+            let (start, end) = ((page * 4096).max(100) as usize, page as usize * 4096 + 4096);
+            bytes[start..end].fill(0x5a);
+            std::fs::write(&path, &bytes).unwrap();
+            fill().await;
+        }
     }
 
     #[tokio::test]

@@ -19,8 +19,7 @@ use rusqlite::{Connection, ErrorCode, Row, ToSql, Transaction, params};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::file::{Form, OpenError, open_to_read, open_to_write};
-use super::snapshots::remove;
+use super::file::{Form, OpenError, open_disposable, open_to_read};
 
 pub const FORM: Form = Form {
     name: "read models",
@@ -54,20 +53,14 @@ struct Shared {
 }
 
 impl SqliteRows {
-    /// Opens the file, and makes it where there is none. A damaged one is made anew: the log has all it said.
+    /// Opens the file, and makes it where there is none. One that is damaged or of another version is made anew:
+    /// the log has all it said.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let wrap = |error: rusqlite::Error| OpenError::of(path, &error);
-        let writer = match open_to_write(path, &FORM) {
-            Err(error @ OpenError::Damaged { .. }) => {
-                tracing::warn!(%error, "the read models are made anew");
-                remove(path)?;
-                open_to_write(path, &FORM)?
-            }
-            opened => opened?,
-        };
-        writer.pragma_update(None, "cache_size", WRITER_CACHE_KIBIBYTES).map_err(wrap)?;
-        writer.pragma_update(None, "synchronous", "NORMAL").map_err(wrap)?;
-        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(wrap)?;
+        let writer = open_disposable(path, &FORM, |writer| {
+            writer.pragma_update(None, "cache_size", WRITER_CACHE_KIBIBYTES)?;
+            writer.pragma_update(None, "synchronous", "NORMAL")?;
+            writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+        })?;
         writer.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         let shared = Shared {
             path: path.to_owned(),

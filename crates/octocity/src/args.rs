@@ -29,7 +29,8 @@ Exit codes:
   0  done
   1  a fault of ours, or of the machine (a full disk); the message says what to do
   2  usage or configuration
-  3  the data folder: written by a newer version, in use by another process, or damaged
+  3  the data folder: written by a newer version, in use by another process, damaged, without its
+     log, or (hash, rebuild) not there
   4  the input file: missing, unreadable, or cut off
   5  doctor found problems
 

@@ -29,7 +29,15 @@ pub struct Node {
 impl Node {
     /// Takes the data folder; makes it and its files where there are none.
     pub fn open(config: &Config) -> Result<Self, Failure> {
-        let folder = DataFolder::open(&config.data).map_err(unusable_folder)?;
+        Self::of(DataFolder::open(&config.data).map_err(unusable_folder)?, config)
+    }
+
+    /// Takes a data folder that must be there.
+    pub fn open_existing(config: &Config) -> Result<Self, Failure> {
+        Self::of(DataFolder::open_existing(&config.data).map_err(unusable_folder)?, config)
+    }
+
+    fn of(folder: DataFolder, config: &Config) -> Result<Self, Failure> {
         let log = Arc::new(SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?);
         let snapshots = SqliteSnapshots::open(&folder.snapshots(), log.id()).map_err(unusable)?;
         let rows = SqliteRows::open(&folder.read_models()).map_err(unusable)?;

@@ -42,6 +42,59 @@ fn processes_beside_another_longer_log_are_refused() {
 }
 
 #[test]
+fn a_lost_log_is_refused_and_not_made_anew() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    let log = octocity.data().join("log.db");
+    let kept = std::fs::read(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    for command in [&["hash"][..], &["rebuild"], &["import", "gates", &sample("gates.log")], &["serve"]] {
+        let refused = octocity.run(command);
+        assert_eq!(refused.code, 3, "{command:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("restore log.db"), "{}", refused.stderr);
+    }
+    assert!(!log.exists());
+    let of = format!("data folder {}", octocity.data().display());
+    assert!(problem(&octocity.run(&["doctor", "--json"]), &of).contains("restore log.db"));
+    std::fs::write(&log, kept).unwrap();
+    assert_eq!(octocity.run(&["doctor"]).code, 0);
+}
+
+#[test]
+fn a_mistyped_folder_is_not_made() {
+    let octocity = Octocity::new();
+    for command in ["hash", "rebuild"] {
+        let refused = octocity.run(&[command, "--json"]);
+        assert_eq!((refused.code, &refused.json()["error"]["exit_code"]), (3, &Value::from(3)));
+        assert!(refused.stderr.contains("--data"), "{}", refused.stderr);
+    }
+    assert!(!octocity.data().exists());
+}
+
+#[test]
+fn damaged_caches_are_made_anew() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    let before = octocity.hashes();
+    for name in ["readmodels.db", "snapshots.db"] {
+        // What the write-ahead log has, it would read from there.
+        let _ = std::fs::remove_file(octocity.data().join(format!("{name}-wal")));
+        std::fs::write(octocity.data().join(name), "no database, but long enough to be taken for one")
+            .unwrap();
+        let doctor = octocity.run(&["doctor", "--json"]);
+        assert!(
+            problem(&doctor, name).contains("delete it: the next start makes it anew"),
+            "{}",
+            doctor.stdout
+        );
+    }
+    let mended = octocity.run(&["hash", "--json"]);
+    assert_eq!(mended.stderr.matches("made anew from the log").count(), 2, "{}", mended.stderr);
+    assert_eq!(mended.json()["tables"], before);
+    assert_eq!(octocity.run(&["doctor"]).code, 0);
+}
+
+#[test]
 fn the_doctor_finds_what_is_wrong_with_a_folder() {
     let octocity = Octocity::new();
     let nothing = octocity.run(&["doctor", "--json"]);

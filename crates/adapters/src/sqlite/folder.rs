@@ -36,6 +36,13 @@ pub enum FolderError {
          {known}); upgrade Octocity or name another folder with --data.", dir.display()
     )]
     Newer { dir: PathBuf, found: u32, known: u32 },
+    #[error("{} is no data folder of Octocity: there is no {LOG_FILE} in it; name the right one with --data.", dir.display())]
+    Missing { dir: PathBuf },
+    #[error(
+        "The data folder {} has lost its event log ({LOG_FILE} is missing or empty beside {beside}); restore {LOG_FILE} \
+         from a backup, or empty the folder to start anew.", dir.display()
+    )]
+    LogLost { dir: PathBuf, beside: &'static str },
     #[error("The data folder {} cannot be used ({reason}); check its rights or name another with --data.", dir.display())]
     Unusable { dir: PathBuf, reason: String },
 }
@@ -61,11 +68,20 @@ impl DataFolder {
         let mut lock = options.open(dir.join(LOCK_FILE)).map_err(unusable)?;
         take(&lock, dir)?;
         check_form(dir)?;
+        check_log(dir)?;
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(unusable)?;
         if !dir.join(FORMAT_FILE).exists() {
             write_form(dir).map_err(unusable)?;
         }
         Ok(Self { dir: dir.to_owned(), _lock: lock })
+    }
+
+    /// Takes a folder that must have been used before: a mistyped name makes none.
+    pub fn open_existing(dir: &Path) -> Result<Self, FolderError> {
+        match has_content(dir, LOG_FILE) || beside_log(dir).is_some() {
+            true => Self::open(dir),
+            false => Err(FolderError::Missing { dir: dir.to_owned() }),
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -123,6 +139,25 @@ fn check_form(dir: &Path) -> Result<(), FolderError> {
     }
 }
 
+fn has_content(dir: &Path, name: &str) -> bool {
+    std::fs::metadata(dir.join(name)).is_ok_and(|found| found.len() > 0)
+}
+
+/// A file that is only made beside a log.
+fn beside_log(dir: &Path) -> Option<&'static str> {
+    [PROCESSES_FILE, READ_MODELS_FILE, SNAPSHOTS_FILE].into_iter().find(|name| has_content(dir, name))
+}
+
+/// A log made anew beside what was written from another would lose that one without a word.
+fn check_log(dir: &Path) -> Result<(), FolderError> {
+    match beside_log(dir) {
+        Some(beside) if !has_content(dir, LOG_FILE) => {
+            Err(FolderError::LogLost { dir: dir.to_owned(), beside })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whole or not at all, also after a power cut: written beside, then put in its place.
 fn write_form(dir: &Path) -> std::io::Result<()> {
     let beside = dir.join("format.new");
@@ -157,15 +192,16 @@ pub struct FileReport {
 /// Looks at a folder for `doctor`. `thorough` reads every page of every file.
 pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
     let known = [
-        (LOG_FILE, &log::FORM),
-        (SNAPSHOTS_FILE, &snapshots::FORM),
-        (PROCESSES_FILE, &processes::FORM),
-        (READ_MODELS_FILE, &rows::FORM),
+        (LOG_FILE, &log::FORM, false),
+        (SNAPSHOTS_FILE, &snapshots::FORM, true),
+        (PROCESSES_FILE, &processes::FORM, false),
+        (READ_MODELS_FILE, &rows::FORM, true),
     ];
-    let files = known.map(|(name, form)| inspect_file(dir, name, form, thorough)).into();
+    let files =
+        known.map(|(name, form, disposable)| inspect_file(dir, name, form, disposable, thorough)).into();
     let problem = match dir.exists() && !dir.is_dir() {
         true => Some(format!("{} is no folder; name one with --data.", dir.display())),
-        false => check_form(dir).err().map(|error| error.to_string()),
+        false => check_form(dir).and_then(|()| check_log(dir)).err().map(|error| error.to_string()),
     };
     Inspection { dir: dir.to_owned(), exists: dir.exists(), in_use: in_use(dir), problem, files }
 }
@@ -175,7 +211,7 @@ fn in_use(dir: &Path) -> Option<String> {
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| process(holder(dir)))
 }
 
-fn inspect_file(dir: &Path, name: &'static str, form: &Form, thorough: bool) -> FileReport {
+fn inspect_file(dir: &Path, name: &'static str, form: &Form, disposable: bool, thorough: bool) -> FileReport {
     let path = dir.join(name);
     let Ok(found) = std::fs::metadata(&path) else {
         return FileReport { name, bytes: None, problem: None };
@@ -190,7 +226,13 @@ fn inspect_file(dir: &Path, name: &'static str, form: &Form, thorough: bool) -> 
             Err(error) => Err(OpenError::of(&path, &error)),
         }
     });
-    FileReport { name, bytes: Some(found.len()), problem: checked.err().map(|error| error.to_string()) }
+    let problem = checked.err().map(|error| match error.in_content().filter(|_| disposable) {
+        Some(why) => {
+            format!("{} {why}; delete it: the next start makes it anew from the log.", path.display())
+        }
+        None => error.to_string(),
+    });
+    FileReport { name, bytes: Some(found.len()), problem }
 }
 
 #[cfg(test)]
@@ -218,6 +260,37 @@ mod tests {
         std::fs::write(folder.path().join("format"), "one").unwrap();
         assert!(matches!(DataFolder::open(folder.path()), Err(FolderError::Unusable { .. })));
         assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "one");
+    }
+
+    #[test]
+    fn a_lost_log_is_not_made_anew_beside_what_came_from_it() {
+        for beside in [PROCESSES_FILE, READ_MODELS_FILE, SNAPSHOTS_FILE] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(beside), "of a log").unwrap();
+            for log in [None, Some("")] {
+                log.inspect(|text| std::fs::write(folder.path().join(LOG_FILE), text).unwrap());
+                for opened in [DataFolder::open(folder.path()), DataFolder::open_existing(folder.path())] {
+                    assert!(
+                        matches!(opened, Err(FolderError::LogLost { beside: named, .. }) if named == beside)
+                    );
+                }
+                assert!(
+                    inspect(folder.path(), true).problem.is_some_and(|said| said.contains("restore log.db"))
+                );
+            }
+            std::fs::write(folder.path().join(LOG_FILE), "a log").unwrap();
+            DataFolder::open(folder.path()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mistyped_folder_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mistyped = folder.path().join("octocity-dta");
+        assert!(matches!(DataFolder::open_existing(&mistyped), Err(FolderError::Missing { .. })));
+        assert!(!mistyped.exists());
+        assert!(matches!(DataFolder::open_existing(folder.path()), Err(FolderError::Missing { .. })));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

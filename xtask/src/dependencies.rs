@@ -9,13 +9,23 @@ use crate::process::{command, output};
 use crate::score::{Verdict, of_faults};
 
 /// Which crates of the workspace each may depend on. Tests of a crate may use any.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("octocity-domain", &[]),
     ("octocity-log", &["octocity-domain"]),
+    ("octocity-published", &["octocity-domain", "octocity-log"]),
     ("octocity-commands", &["octocity-domain", "octocity-log"]),
     ("octocity-projections", &["octocity-domain", "octocity-log"]),
     ("octocity-api", &["octocity-domain", "octocity-log", "octocity-commands", "octocity-projections"]),
-    ("octocity-adapters", &["octocity-domain", "octocity-log", "octocity-commands", "octocity-projections"]),
+    (
+        "octocity-adapters",
+        &[
+            "octocity-domain",
+            "octocity-log",
+            "octocity-published",
+            "octocity-commands",
+            "octocity-projections",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

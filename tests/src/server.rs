@@ -82,6 +82,14 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    /// The status of its readiness, and the sentence with it.
+    pub fn readiness(&self) -> Option<(u16, String)> {
+        let mut answer = String::new();
+        get(self.address, "/health/ready")?.read_to_string(&mut answer).ok()?;
+        let (head, sentence) = answer.split_once("\r\n\r\n")?;
+        Some((head.get(9..12)?.parse().ok()?, sentence.trim_end().to_owned()))
+    }
+
     /// What it wrote so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log_path).unwrap_or_default()
@@ -141,10 +149,15 @@ fn free_address() -> Result<SocketAddr, String> {
 
 /// The HTTP status of a GET, if the server answers at all.
 pub fn status_of(address: SocketAddr, path: &str) -> Option<u16> {
+    let mut answer = [0_u8; 12];
+    get(address, path)?.read_exact(&mut answer).ok()?;
+    std::str::from_utf8(&answer).ok()?.strip_prefix("HTTP/1.1 ")?.parse().ok()
+}
+
+/// Asks; the answer is still to be read.
+fn get(address: SocketAddr, path: &str) -> Option<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = [0_u8; 12];
-    stream.read_exact(&mut answer).ok()?;
-    std::str::from_utf8(&answer).ok()?.strip_prefix("HTTP/1.1 ")?.parse().ok()
+    Some(stream)
 }

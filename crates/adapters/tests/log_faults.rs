@@ -42,6 +42,7 @@ async fn a_full_disk_fails_the_append_and_keeps_all_that_was_acknowledged() {
     assert_eq!(events(&log).await as u64, stored, "reading goes on");
     let again = log.append(batch(stream(1), stored, client_id(stored), &[&text])).await;
     assert!(matches!(again, Err(AppendError::Log(LogError::Full(_)))), "it stays full: {again:?}");
+    assert!(matches!(log.failure(), Some(LogError::Full(_))));
     assert_eq!(log.counters().failed_commits, 2);
     drop(log);
     let larger = open(&path).unwrap();
@@ -59,8 +60,10 @@ async fn after_a_failed_commit_the_log_goes_on() {
     let huge = "x".repeat(2_000_000);
     let refused = log.append(batch(stream(1), 10, client_id(50), &[&huge])).await;
     assert!(matches!(refused, Err(AppendError::Log(LogError::Full(_)))));
+    assert!(matches!(log.failure(), Some(LogError::Full(_))));
     let head = *log.head().borrow();
     let next = must_append(&log, batch(stream(1), 10, client_id(50), &["small"])).await;
+    assert_eq!(log.failure(), None);
     assert!(next.positions[0] > head);
     assert_eq!(events(&log).await, 11);
 }

@@ -63,6 +63,8 @@ pub struct Progress {
     pub waiting: usize,
     /// The log's head when it was last looked.
     pub head: Position,
+    /// The log or the outbox could not be read or written when it was last tried.
+    pub faulty: bool,
 }
 
 impl Progress {
@@ -154,6 +156,7 @@ impl Executor {
                 Ok(false) => LOOK_AGAIN,
                 Err(error) => {
                     tracing::error!(%error, "the processes stand still; they go on by themselves");
+                    self.progress.send_modify(|progress| progress.faulty = true);
                     LOOK_AGAIN
                 }
             };
@@ -209,7 +212,8 @@ impl Executor {
         let head = *self.log.head().borrow();
         let read = reacted?;
         let waiting = waiting.len();
-        self.progress.send_replace(Progress { started: true, position, due: due_count, waiting, head });
+        let (due, faulty) = (due_count, running.unforgotten);
+        self.progress.send_replace(Progress { started: true, position, due, waiting, head, faulty });
         Ok(read > 0 || started > 0)
     }
 
@@ -321,7 +325,9 @@ impl Executor {
         if done.is_empty() {
             return;
         }
-        if let Err(error) = self.store.done(&done).await {
+        let forgotten = self.store.done(&done).await;
+        running.unforgotten = forgotten.is_err();
+        if let Err(error) = forgotten {
             tracing::error!(%error, "done effects could not be forgotten; they are run again, without effect");
         }
     }
@@ -354,6 +360,8 @@ struct Running {
     subjects: HashMap<task::Id, Uuid>,
     /// So many are due that nothing more is planned for now.
     backlog: bool,
+    /// The last effects that were done are still in the outbox.
+    unforgotten: bool,
 }
 
 struct Finished {

@@ -74,7 +74,8 @@ Answers on
   /graphql        GraphQL by POST and GET, subscriptions by SSE and WebSocket (graphql-transport-ws)
   /graphiql       an editor to try queries in
   /health/live    200 while the process runs
-  /health/ready   200 once projections and processes have caught up
+  /health/ready   200 once projections and processes have caught up, and while commands can be stored;
+                  otherwise 503 with what is wrong
   /metrics        Prometheus text
 
 A connection that sends no whole request header for 10 seconds is closed; a body may take 30 (408). Beyond

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use octocity_api::{Probes, Readiness};
 use octocity_commands::Progress;
-use octocity_log::Position;
+use octocity_log::{LogError, Position};
 use octocity_projections::ReadModels;
 use tokio::sync::watch;
 
@@ -33,8 +33,33 @@ impl Vitals {
     }
 }
 
+impl Vitals {
+    /// What keeps the server from doing its work, however far it had come.
+    fn trouble(&self) -> Option<String> {
+        let of_log = self.node.log.failure().map(|failure| match failure {
+            LogError::Full(_) => "The disk is full and no command can be stored; free some space.",
+            _ => "No command can be stored: the last commit failed; look for the cause in the server's log.",
+        });
+        let read_models_faulty = self.models.stats.faulty.load(Ordering::Relaxed);
+        let of_read_models = || stands_still("read models", self.models.ended(), read_models_faulty);
+        let processes_ended = self.processes.has_changed().is_err();
+        let of_processes = || stands_still("processes", processes_ended, self.processes.borrow().faulty);
+        of_log.map(str::to_owned).or_else(of_read_models).or_else(of_processes)
+    }
+}
+
+fn stands_still(part: &str, ended: bool, faulty: bool) -> Option<String> {
+    if ended {
+        return Some(format!("The {part} have ended by a fault of ours; restart the server."));
+    }
+    faulty.then(|| format!("The {part} stand still after a fault; look for it in the server's log."))
+}
+
 impl Probes for Vitals {
     fn readiness(&self) -> Readiness {
+        if let Some(sentence) = self.trouble() {
+            return Readiness::NotReady { sentence };
+        }
         if self.caught_up.load(Ordering::Relaxed) {
             return Readiness::Ready;
         }

@@ -162,6 +162,7 @@ impl Engine {
                 }
             };
             faulty = pause.is_some();
+            self.models.stats.faulty.store(faulty, Ordering::Relaxed);
             let next = async {
                 match pause {
                     Some(pause) => tokio::time::sleep(pause).await,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use octocity_domain::Timestamp;
@@ -27,6 +27,8 @@ pub struct Stats {
     pub parked: AtomicU64,
     /// When the last folded event was decided, in milliseconds; 0 before the first.
     pub decided_at_millis: AtomicU64,
+    /// The engine met a fault that is not over; until then no row changes.
+    pub faulty: AtomicBool,
 }
 
 /// What the engine writes and everybody else reads.
@@ -61,6 +63,11 @@ impl ReadModels {
             true => 0,
             false => now.seconds_since(Timestamp::from_millis(i64::try_from(folded).unwrap_or(0))).max(0),
         }
+    }
+
+    /// Whether the engine is gone, and no row will change any more.
+    pub fn ended(&self) -> bool {
+        self.progress.has_changed().is_err()
     }
 
     pub fn progress(&self) -> watch::Receiver<Progress> {

@@ -145,8 +145,10 @@ async fn a_wait_ends_when_the_rows_are_there_or_the_time_is_over() {
     assert!(models.wait_for(&octocity_projections::views::tables(), second, SOON).await);
     assert_eq!(inside(&models, 1).await, 1);
     assert_eq!(models.position(), *history.log.head().borrow());
+    assert!(!models.ended());
     stop.send(true).unwrap();
     running.await.unwrap();
+    assert!(models.ended());
 }
 
 #[tokio::test]

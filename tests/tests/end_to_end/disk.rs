@@ -7,9 +7,13 @@ use octocity_tests::stage::*;
 use serde_json::{Value, json};
 
 fn on_a_disk() -> (Stage, Disk, Running) {
+    on_a_disk_that_rules("log.db")
+}
+
+fn on_a_disk_that_rules(file: &str) -> (Stage, Disk, Running) {
     let stage = Stage::default();
     let disk = Disk::new(stage.folder.path());
-    let launch = disk.under(stage.launch(), "log.db");
+    let launch = disk.under(stage.launch(), file);
     let running = Running::of(launch.start().unwrap());
     (stage, disk, running)
 }
@@ -96,4 +100,49 @@ fn a_full_disk_is_said_clearly_and_harms_nothing() {
     running.server.stop().unwrap();
     let doctor = stage.command(&["doctor"]);
     assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stdout));
+}
+
+/// Where no traffic comes that could try it, the recovery is noticed all the same.
+#[test]
+fn a_server_that_cannot_store_is_not_ready_until_it_can() {
+    let (_stage, disk, running) = on_a_disk();
+    let facility = opened(&running, 1000);
+    for (begin, sentence) in [
+        (&(|| disk.leave_room(Some(0))) as &dyn Fn(), "The disk is full"),
+        (&|| disk.fail_syncs(1_000_000), "the last commit failed"),
+    ] {
+        begin();
+        assert_eq!(running.errs("recordPassage", &passage(&facility)), "LOG_UNAVAILABLE");
+        let tried = || (disk.refused(), disk.failing());
+        let before = tried();
+        eventually("the disk is tried again without a command", || tried() != before);
+        let (status, said) = running.server.readiness().unwrap();
+        assert!(status == 503 && said.contains(sentence) && said.ends_with('.'), "{status} {said}");
+        disk.leave_room(None);
+        disk.fail_syncs(0);
+        eventually("it is ready again", || {
+            running.server.readiness().is_some_and(|(status, _)| status == 200)
+        });
+        running.does("recordPassage", &passage(&facility));
+    }
+}
+
+#[test]
+fn a_part_that_stands_still_is_named_by_readiness() {
+    for (file, part) in
+        [("readmodels.db", "The read models stand still"), ("processes.db", "The processes stand still")]
+    {
+        let (_stage, disk, running) = on_a_disk_that_rules(file);
+        let facility = opened(&running, 1000);
+        disk.leave_room(Some(0));
+        // A process is to let the grant lapse.
+        running.does("enterGate", &input(&facility, json!({ "lane": "in", "credentials": [plate("A 1")] })));
+        let says = |expected: u16, part: &str| {
+            let found = running.server.readiness();
+            found.is_some_and(|(status, sentence)| status == expected && sentence.contains(part))
+        };
+        eventually(part, || says(503, part));
+        disk.leave_room(None);
+        eventually("it is ready again", || says(200, "ready"));
+    }
 }

@@ -75,6 +75,18 @@ struct Counters {
     appended_events: AtomicU64,
     appended_entries: AtomicU64,
     last_commit_micros: AtomicU64,
+    /// What the last commit met, unless it went well.
+    failure: Mutex<Option<LogError>>,
+}
+
+impl Counters {
+    fn failure(&self) -> Option<LogError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_failure(&self, failure: Option<LogError>) -> Option<LogError> {
+        std::mem::replace(&mut *self.failure.lock().unwrap_or_else(PoisonError::into_inner), failure)
+    }
 }
 
 pub struct SqliteLog {
@@ -114,6 +126,14 @@ impl SqliteLog {
             appended_events: read(&self.counters.appended_events),
             appended_entries: read(&self.counters.appended_entries),
             last_commit_micros: read(&self.counters.last_commit_micros),
+        }
+    }
+
+    /// Why nothing can be stored; None once a commit went well again.
+    pub fn failure(&self) -> Option<LogError> {
+        match self.writer.as_ref().is_some_and(JoinHandle::is_finished) {
+            true => Some(LogError::Unavailable("its writer has stopped".to_owned())),
+            false => self.counters.failure(),
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use octocity_domain::CommandId;
 use octocity_log::{
@@ -21,6 +21,8 @@ use crate::sqlite::{log_error, open_existing};
 
 /// A group is closed when it holds this many events, so that no caller waits long for the others' work.
 const GROUP_EVENTS: usize = 4096;
+/// How long after a failed commit, and nothing to commit, the disk is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How many streams' numbers and revisions are kept in each of the two generations.
 const KNOWN_STREAMS: usize = 50_000;
 
@@ -81,7 +83,7 @@ impl Writer {
 
     /// Until every sender is gone.
     pub fn run(mut self, waiting: &Receiver<Task>) {
-        while let Ok(first) = waiting.recv() {
+        while let Some(first) = self.next(waiting) {
             let mut events = first.events();
             let mut group = vec![first];
             while events < GROUP_EVENTS
@@ -100,6 +102,44 @@ impl Writer {
         }
     }
 
+    /// None: every sender is gone. After a failed commit the disk is tried by itself: who is told meanwhile that
+    /// nothing can be stored sends nothing, and would never hear that it can again.
+    fn next(&mut self, waiting: &Receiver<Task>) -> Option<Task> {
+        while self.counters.failure().is_some() {
+            match waiting.recv_timeout(TRY_AGAIN) {
+                Ok(task) => return Some(task),
+                Err(RecvTimeoutError::Timeout) => self.try_disk(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        waiting.recv().ok()
+    }
+
+    /// One durable write that changes nothing.
+    fn try_disk(&mut self) {
+        let written = self.opened().and_then(|(connection, _)| {
+            let same = connection.pragma_update(None, "user_version", FORM.version);
+            same.map_err(|error| log_error(&error))
+        });
+        match written {
+            Ok(()) => self.recovered(),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn recovered(&self) {
+        if self.counters.set_failure(None).is_some() {
+            tracing::info!("the log can be written again");
+        }
+    }
+
+    fn failed(&mut self, error: &LogError) {
+        self.counters.set_failure(Some(error.clone()));
+        // Closing rolls back; what the file holds is read anew.
+        self.connection = None;
+        self.known = Known::default();
+    }
+
     fn commit(&mut self, group: Vec<Task>) {
         let started = Instant::now();
         match self.store(&group) {
@@ -107,6 +147,7 @@ impl Writer {
                 let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.counters.last_commit_micros.store(micros, Ordering::Relaxed);
+                self.recovered();
                 let last = position(self.known.last);
                 self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
                 for (task, answer) in group.into_iter().zip(answers) {
@@ -117,9 +158,7 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, tasks = group.len(), "a commit of the log failed");
                 self.counters.failed_commits.fetch_add(1, Ordering::Relaxed);
-                // Closing rolls back; what the file holds is read anew.
-                self.connection = None;
-                self.known = Known::default();
+                self.failed(&error);
                 group.into_iter().for_each(|task| task.fail(&error));
             }
         }
@@ -134,16 +173,21 @@ impl Writer {
 
     /// All of the group in one transaction, durable when this returns.
     fn store(&mut self, group: &[Task]) -> Result<Vec<Answer>, LogError> {
+        let (connection, known) = self.opened()?;
+        store_group(connection, known, group).map_err(|error| log_error(&error))
+    }
+
+    fn opened(&mut self) -> Result<(&mut Connection, &mut Known), LogError> {
         if self.connection.is_none() {
             let connection =
                 open_existing(&self.path, &FORM).map_err(|error| LogError::Unavailable(error.to_string()))?;
             self.known = prepare(&connection, &self.options).map_err(|error| log_error(&error))?;
             self.connection = Some(connection);
         }
-        let Some(connection) = &mut self.connection else {
-            return Err(LogError::Unavailable("it could not be opened again".to_owned()));
-        };
-        store_group(connection, &mut self.known, group).map_err(|error| log_error(&error))
+        match &mut self.connection {
+            Some(connection) => Ok((connection, &mut self.known)),
+            None => Err(LogError::Unavailable("it could not be opened again".to_owned())),
+        }
     }
 }
 

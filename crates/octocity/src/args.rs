@@ -32,7 +32,7 @@ Exit codes:
   3  the data folder: written by a newer version, in use by another process, damaged, without its
      log, or (hash, rebuild) not there
   4  the input file: missing, unreadable, or cut off
-  5  doctor found problems
+  5  doctor found problems, or rebuild keys that stand still at an event that cannot be applied
 
 With --json the last line of standard output is one JSON object; on failure it is
 {\"error\":{\"exit_code\":…,\"message\":…}}.
@@ -101,7 +101,10 @@ hours). Delete the data folder to start anew.")]
     /// Make read models anew from the log
     #[command(after_help = "\
 Without a name all views are rebuilt. Read models hold nothing of their own: after a rebuild their
-rows are equal. Compare `octocity hash` before and after. No server may run on the folder meanwhile.")]
+rows are equal. Compare `octocity hash` before and after. No server may run on the folder meanwhile.
+Exit code 5 when keys stand still at an event that cannot be applied; each is named with the reason.
+With --json: {\"views\":[…],\"events\":…,\"seconds\":…,\"parked\":[{\"view\":…,\"key\":…,\"stream\":…,
+\"revision\":…,\"event_type\":…,\"error\":…},…]}")]
     Rebuild {
         /// The view to rebuild [default: all]
         view: Option<String>,
@@ -117,7 +120,10 @@ With --json: {\"tables\":[{\"name\":…,\"rows\":…,\"hash\":…},…]}")]
     /// Print the GraphQL schema (SDL)
     Schema,
     /// Say what is wrong with the configuration or the data folder, and what to do
-    #[command(after_help = "Exit code 5 when a problem was found, 0 when there is none.")]
+    #[command(after_help = "\
+Looks at the clock, the configuration, whether the address is free, the room on the disk, and every
+page, event and stream of the data folder (millions of events take some seconds), unless it is in use.
+Exit code 5 when a problem was found, 0 when there is none.")]
     Doctor,
 }
 

@@ -15,7 +15,7 @@ pub enum Kind {
     Data,
     /// The input file: missing, unreadable, cut off.
     Input,
-    /// Doctor found problems.
+    /// Doctor found problems, or rebuild keys that stand still.
     Found,
 }
 

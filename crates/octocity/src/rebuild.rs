@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use octocity_projections::{Table, hash_all, views};
-use serde_json::json;
+use octocity_projections::{Parked, Table, hash_all, views};
+use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -29,8 +29,34 @@ pub async fn rebuild(config: &Config, view: Option<&str>, output: Output) -> Res
     let seconds = begun.elapsed().as_secs_f64();
     let what = view.map_or_else(|| "all views".to_owned(), |view| format!("the view '{view}'"));
     output.say(format!("Rebuilt {what} from {events} events in {seconds:.1} s."));
-    output.finish(&json!({"views": names(&tables), "events": events, "seconds": seconds}));
+    let views = names(&tables);
+    let parked = node.rows.parked(&views).await.map_err(rows_failed)?;
+    if !parked.is_empty() {
+        let stands_still = standing_still(&parked, output);
+        return Err(stands_still
+            .with("views", json!(views))
+            .with("events", json!(events))
+            .with("seconds", json!(seconds)));
+    }
+    output.finish(&json!({"views": views, "events": events, "seconds": seconds, "parked": []}));
     Ok(())
+}
+
+/// Says which keys could not be brought to the log's head, and why.
+fn standing_still(parked: &[Parked], output: Output) -> Failure {
+    let mut list = Vec::new();
+    for Parked { view, key, stream, revision, event_type, error } in parked {
+        output.say(format!(
+            "{view} {key} stands still at event {revision} of {stream} ({event_type}): {error}"
+        ));
+        list.push(json!({"view": view, "key": key, "stream": stream, "revision": revision,
+            "event_type": event_type, "error": error}));
+    }
+    let failure = Failure::found(format!(
+        "{} key(s) stand still, each at an event that cannot be applied; octocity doctor says whether log.db is whole.",
+        parked.len()
+    ));
+    failure.with("parked", Value::Array(list))
 }
 
 fn named(view: Option<&str>) -> Result<Vec<&'static Table>, Failure> {

@@ -94,6 +94,54 @@ fn damaged_caches_are_made_anew() {
     assert_eq!(octocity.run(&["doctor"]).code, 0);
 }
 
+fn change_log(octocity: &Octocity, change: &str) {
+    let log = rusqlite::Connection::open(octocity.data().join("log.db")).unwrap();
+    assert_eq!(log.execute(change, []).unwrap(), 1, "{change}");
+}
+
+#[test]
+fn events_that_are_missing_or_cannot_be_read_are_found() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    change_log(
+        &octocity,
+        "UPDATE events SET data = x'7b7d' WHERE type_no = (SELECT type_no FROM types WHERE name = 'VehicleEntered')
+             AND position = (SELECT max(position) FROM events NATURAL JOIN types WHERE name = 'VehicleEntered')",
+    );
+    let unread = octocity.run(&["doctor", "--json"]);
+    assert_eq!(unread.code, 5);
+    let of = unread.json()["problems"][0]["of"].as_str().unwrap().to_owned();
+    assert!(of.starts_with("event ") && of.contains(" of parking-"), "{}", unread.stdout);
+    let rebuilt = octocity.run(&["rebuild", "visits", "--json"]);
+    assert_eq!(rebuilt.code, 5, "{}", rebuilt.stderr);
+    let parked = &rebuilt.json()["parked"][0];
+    assert_eq!((&parked["view"], &parked["event_type"]), (&"visits".into(), &"VehicleEntered".into()));
+    assert!(of.contains(parked["stream"].as_str().unwrap()), "{parked}");
+    assert!(rebuilt.stdout.contains("stands still at event"), "{}", rebuilt.stdout);
+
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    change_log(&octocity, "DELETE FROM events WHERE stream_no = 2 AND revision = 3");
+    let doctor = octocity.run(&["doctor"]);
+    assert_eq!(doctor.code, 5);
+    assert!(doctor.stdout.contains("1 of the events before its revision"), "{}", doctor.stdout);
+}
+
+#[test]
+fn the_doctor_says_who_holds_the_address() {
+    let octocity = Octocity::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let taken = octocity.run(&["doctor", "--json", "--listen", &address]);
+    assert_eq!(taken.code, 5);
+    let said = problem(&taken, "address");
+    assert!(said.contains(&address) && said.contains("another address with --listen"), "{said}");
+    #[cfg(target_os = "linux")]
+    assert!(said.contains(&format!("held by process {}", std::process::id())), "{said}");
+    drop(listener);
+    assert_eq!(octocity.run(&["doctor", "--listen", &address]).code, 0);
+}
+
 #[test]
 fn the_doctor_finds_what_is_wrong_with_a_folder() {
     let octocity = Octocity::new();

@@ -206,7 +206,8 @@ pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
     Inspection { dir: dir.to_owned(), exists: dir.exists(), in_use: in_use(dir), problem, files }
 }
 
-fn in_use(dir: &Path) -> Option<String> {
+/// Whether a process uses the folder just now, and which.
+pub fn in_use(dir: &Path) -> Option<String> {
     let lock = File::open(dir.join(LOCK_FILE)).ok()?;
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| process(holder(dir)))
 }

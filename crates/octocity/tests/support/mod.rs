@@ -45,6 +45,8 @@ impl Octocity {
         for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("OCTOCITY_")) {
             command.env_remove(key);
         }
+        // Tests run at the same time, and the usual port may be taken.
+        command.env("OCTOCITY_LISTEN", "127.0.0.1:0");
         command
     }
 

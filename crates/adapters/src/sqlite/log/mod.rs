@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::{OpenError, log_error, open_to_read, open_to_write};
+pub use reader::Gap;
 use reader::Reader;
 use writer::{Task, Writer};
 
@@ -135,6 +136,11 @@ impl SqliteLog {
             true => Some(LogError::Unavailable("its writer has stopped".to_owned())),
             false => self.counters.failure(),
         }
+    }
+
+    /// Streams that lack events before their last one, at most `limit`: for whoever looks the file over.
+    pub async fn gaps(&self, limit: usize) -> Result<Vec<Gap>, LogError> {
+        self.read(move |reader| reader.gaps(limit)).await
     }
 
     fn send(&self, task: Task) -> Result<(), LogError> {

@@ -26,6 +26,14 @@ pub struct Reader {
     names: Names,
 }
 
+/// A stream that has fewer events than its last revision says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    pub stream: StreamId,
+    pub events: u64,
+    pub last_revision: u64,
+}
+
 /// What stands behind the numbers in the rows; none ever changes.
 #[derive(Default)]
 struct Names {
@@ -110,6 +118,24 @@ impl Reader {
             _ => Position(start.max(last).unsigned_abs()),
         };
         Ok(Page { events, next })
+    }
+
+    pub fn gaps(&mut self, limit: usize) -> rusqlite::Result<Vec<Gap>> {
+        // Revisions begin at 0 and are unique. Answered by the index alone, in its order.
+        let mut statement = self.connection.prepare(
+            "SELECT stream_no, count(*), max(revision) FROM events GROUP BY stream_no
+             HAVING count(*) <= max(revision) LIMIT ?",
+        )?;
+        let mut rows = statement.query([stored(limit as u64)])?;
+        let mut gaps = Vec::new();
+        while let Some(row) = rows.next()? {
+            gaps.push(Gap {
+                stream: self.names.stream(&self.connection, row.get(0)?)?,
+                events: row.get::<_, i64>(1)?.unsigned_abs(),
+                last_revision: row.get::<_, i64>(2)?.unsigned_abs(),
+            });
+        }
+        Ok(gaps)
     }
 
     pub fn ledger_window(&mut self, stream: StreamId, limit: usize) -> rusqlite::Result<LedgerWindow> {

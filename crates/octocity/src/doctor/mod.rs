@@ -2,6 +2,9 @@
 //!
 //! It changes nothing in a data folder, and looks at one in use as far as that disturbs nobody.
 
+mod address;
+mod history;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -100,15 +103,7 @@ fn look_at_clock(findings: &mut Findings) {
 fn look_at_config(config: &Config, findings: &mut Findings) {
     let file = config.file.as_ref().map_or("no file".to_owned(), |file| file.display().to_string());
     findings.well("configuration", format!("{file}, {} token(s)", config.tokens.len()));
-    let taken = std::net::TcpListener::bind(config.listen).err();
-    match (config.check_listen(), taken) {
-        (Err(failure), _) => findings.wrong("address", failure.message),
-        // The server itself may be what listens there.
-        (Ok(()), Some(error)) => {
-            findings.well("address", format!("{}, not to be had just now: {error}", config.listen));
-        }
-        (Ok(()), None) => findings.well("address", config.listen.to_string()),
-    }
+    address::look_at_address(config, findings);
 }
 
 /// Whether what is in it can be opened by us.
@@ -171,6 +166,7 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
     let node = Node::open(config)?;
     let head = node.head();
     findings.well("log", format!("head at {}", head.0));
+    history::look_at_history(&node.log, findings).await?;
     let (log, epoch) = (octocity_log::EventLog::id(&*node.log), octocity_log::EventLog::epoch(&*node.log));
     for checkpoint in node.rows.checkpoints().await.map_err(rows_failed)? {
         let of = format!("view {}", checkpoint.view);

@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod memory;
 pub mod port;
 pub mod position;
+pub mod tail;
 pub mod upcast;
 
 pub use codec::{DecodeError, decode, decode_for, encode, json_fault};
@@ -16,4 +17,5 @@ pub use port::{
     Append, AppendError, Appended, EventLog, Expected, LedgerWindow, LogError, Page, Snapshot, SnapshotStore,
 };
 pub use position::{LogId, Position, Token};
+pub use tail::{Tail, WholeLog};
 pub use upcast::current_version;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use octocity_log::{EventLog, Position, decode};
+use octocity_log::{EventLog, Position};
 use tokio::sync::watch;
 
 use crate::live::Live;
@@ -194,11 +194,7 @@ impl Engine {
         if page.next <= after {
             return Ok(None);
         }
-        let decoded = page.events.into_iter().map(|recorded| Decoded {
-            event: decode(recorded.stream.category, &recorded.event_type, recorded.version, &recorded.data),
-            recorded,
-        });
-        let decoded = decoded.collect::<Vec<_>>();
+        let decoded = page.events.into_iter().map(Decoded::of).collect::<Vec<_>>();
         self.fold(after, page.next, &decoded).await?;
         if let Some(last) = decoded.last() {
             let decided_at = last.recorded.meta.decided_at.millis();

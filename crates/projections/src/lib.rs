@@ -3,6 +3,7 @@
 //! - **view**: a pure fold of events into the rows of one table; a **row** belongs to one key.
 //! - **checkpoint**: the position up to which a view's rows say what the log says.
 //! - **parked**: a key whose event could not be applied; it stands still alone, the others go on.
+//! - **feed**: tells subscribers of changes where another process writes the rows.
 //! - **late news**: an event that happened before others that the log has already; it changes the past.
 //!
 //! Invariants: rows are a function of the log, however it was cut into batches and however often it was
@@ -13,6 +14,7 @@ pub mod analytics;
 pub mod contract;
 pub mod engine;
 pub mod facilities;
+pub mod feed;
 pub mod hash;
 pub mod live;
 pub mod memory;
@@ -31,6 +33,7 @@ pub mod view;
 pub mod views;
 
 pub use engine::{Engine, EngineOptions, Step};
+pub use feed::Feed;
 pub use hash::{TableHash, hash_all};
 pub use live::{Live, Subscription};
 pub use memory::{CommitFault, MemoryRows};

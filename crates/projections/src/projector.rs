@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use octocity_domain::{Category, Event};
-use octocity_log::{DecodeError, RecordedEvent};
+use octocity_log::{DecodeError, RecordedEvent, decode};
 
 use crate::row::{Key, Row, Table, Value};
 use crate::store::{Parked, RowStore, StoreError, TableWrites};
@@ -19,6 +19,22 @@ pub(crate) struct Decoded {
     pub event: Result<Event, DecodeError>,
 }
 
+impl Decoded {
+    pub fn of(recorded: RecordedEvent) -> Self {
+        let category = recorded.stream.category;
+        let event = decode(category, &recorded.event_type, recorded.version, &recorded.data);
+        Self { recorded, event }
+    }
+
+    /// The event as a view sees it, if it is of these categories and could be read.
+    pub fn record(&self, categories: &[Category]) -> Option<EventRecord<'_>> {
+        let Self { recorded, event } = self;
+        let event = event.as_ref().ok().filter(|_| categories.contains(&recorded.stream.category))?;
+        let (stream, revision, meta) = (recorded.stream, recorded.revision, &recorded.meta);
+        Some(EventRecord { event, stream, revision, meta })
+    }
+}
+
 /// What folding a batch came to.
 pub(crate) struct Folded {
     pub writes: TableWrites,
@@ -29,6 +45,8 @@ pub(crate) struct Folded {
 #[async_trait]
 pub(crate) trait Projector: Send {
     fn table(&self) -> &'static Table;
+    /// Adds the keys of the rows that the event may change.
+    fn keys(&mut self, decoded: &Decoded, keys: &mut Vec<Vec<Value>>);
     /// Forgets what is cached and stands still at these keys from now on.
     fn restart(&mut self, parked: HashSet<String>);
     /// Loads the rows that the events concern and that are not cached.
@@ -62,18 +80,10 @@ impl StandingStill {
         if !self.keys.is_empty() && self.keys.contains(&recorded.stream.to_string()) {
             return None;
         }
-        match &decoded.event {
-            Ok(event) => Some(EventRecord {
-                event,
-                stream: recorded.stream,
-                revision: recorded.revision,
-                meta: &recorded.meta,
-            }),
-            Err(error) => {
-                self.park(recorded.stream.to_string(), recorded, error.to_string());
-                None
-            }
+        if let Err(error) = &decoded.event {
+            self.park(recorded.stream.to_string(), recorded, error.to_string());
         }
+        decoded.record(categories)
     }
 
     pub fn has(&self, key: &impl Key) -> bool {
@@ -201,6 +211,13 @@ impl<V: View> Projector for Fold<V> {
         V::Row::TABLE
     }
 
+    fn keys(&mut self, decoded: &Decoded, keys: &mut Vec<Vec<Value>>) {
+        let Some(record) = decoded.record(V::CATEGORIES) else { return };
+        self.keys.clear();
+        V::keys(&record, &mut self.keys);
+        keys.extend(self.keys.drain(..).map(|key| key.to_values()));
+    }
+
     fn restart(&mut self, parked: HashSet<String>) {
         self.cache.clear();
         self.dirty.clear();
@@ -211,17 +228,7 @@ impl<V: View> Projector for Fold<V> {
         self.batch += 1;
         let mut missing = Vec::<Vec<Value>>::new();
         for decoded in events {
-            let Ok(event) = &decoded.event else { continue };
-            let recorded = &decoded.recorded;
-            if !V::CATEGORIES.contains(&recorded.stream.category) {
-                continue;
-            }
-            let record = EventRecord {
-                event,
-                stream: recorded.stream,
-                revision: recorded.revision,
-                meta: &recorded.meta,
-            };
+            let Some(record) = decoded.record(V::CATEGORIES) else { continue };
             self.keys.clear();
             V::keys(&record, &mut self.keys);
             for key in self.keys.drain(..) {

@@ -11,7 +11,7 @@ use super::occupancy_hours::OccupancyHourRow;
 use super::queries::hour_and_second;
 use crate::projector::{Decoded, Folded, Projector, StandingStill};
 use crate::query::Query;
-use crate::row::{Row, Table};
+use crate::row::{Key, Row, Table, Value};
 use crate::store::{RowStore, StoreError, TableWrites};
 use crate::view::{EventRecord, key_text};
 
@@ -115,7 +115,7 @@ impl Tail {
         }
     }
 
-    fn take_rows(&mut self, upserts: &mut Vec<Vec<crate::row::Value>>) {
+    fn take_rows(&mut self, upserts: &mut Vec<Vec<Value>>) {
         let from = self.dirty_from.take().unwrap_or(i64::MAX);
         for (hour, row) in &mut self.hours {
             if *hour >= from || self.dirty.contains(hour) {
@@ -231,6 +231,17 @@ impl OccupancyHours {
 impl Projector for OccupancyHours {
     fn table(&self) -> &'static Table {
         OccupancyHourRow::TABLE
+    }
+
+    /// Late news also moves the hours after these; nobody follows a single hour.
+    fn keys(&mut self, decoded: &Decoded, keys: &mut Vec<Vec<Value>>) {
+        let Some(record) = decoded.record(CATEGORIES) else { return };
+        let Event::Parking(event) = record.event else { return };
+        let Some((pool, moved)) = movements(event, record.happened_at()) else { return };
+        let hour = |movement: Movement| hour_and_second(movement.at).0;
+        keys.extend(
+            moved.into_iter().flatten().map(|moved| (record.facility(), pool, hour(moved)).to_values()),
+        );
     }
 
     fn restart(&mut self, parked: HashSet<String>) {

@@ -1,0 +1,102 @@
+//! A node whose rows another process writes: its subscribers are told of every change, and only when the rows have it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use octocity_domain::parking::{DeviceClock, ParkingEvent};
+use octocity_log::{Tail, WholeLog};
+use octocity_projections::parking::OccupancyRow;
+use octocity_projections::query::find;
+use octocity_projections::testing::*;
+use octocity_projections::{Engine, Feed, MemoryRows, ReadModels, Row, RowStore};
+use tokio::sync::watch;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn entered(number: u128) -> ParkingEvent {
+    ParkingEvent::VehicleEntered {
+        visit: Some(visit(number)),
+        grant: None,
+        lane: lane("in"),
+        pool: pool("short"),
+        area: None,
+        credentials: vec![plate(&format!("CAR{number}"))],
+        irregularities: Vec::new(),
+        joined_exit: None,
+        clock: DeviceClock::default(),
+    }
+}
+
+/// A history, the engine that writes its rows when it is told to, and the read models of a node that only reads.
+struct City {
+    history: History,
+    engine: Engine,
+    models: ReadModels,
+    _running: watch::Sender<bool>,
+}
+
+impl City {
+    async fn new() -> Self {
+        let mut history = History::default();
+        history.register(facility(1)).await;
+        let store: Arc<dyn RowStore> = Arc::new(MemoryRows::new());
+        let engine = history.engine(Arc::clone(&store), 4).await;
+        let tail: Arc<dyn Tail> = Arc::new(WholeLog(Arc::new(history.log.clone())));
+        let feed = Feed::open(tail, store).await.unwrap();
+        let models = feed.models();
+        let (running, stop) = watch::channel(false);
+        tokio::spawn(feed.run(stop));
+        Self { history, engine, models, _running: running }
+    }
+
+    async fn inside(&self) -> i64 {
+        let key = (facility(1), pool("short"));
+        let (row, _) = find::<OccupancyRow>(&*self.models.store, &key).await.unwrap();
+        row.map_or(0, |row| row.inside())
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_told_once_the_rows_have_it() {
+    let mut city = City::new().await;
+    let mut subscription = city.models.live.facility::<OccupancyRow>(facility(1));
+    let head = city.history.parking(facility(1), &entered(1), at(0)).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), subscription.changed()).await;
+    assert!(early.is_err(), "the rows do not have it yet");
+    city.engine.catch_up(|_| {}).await.unwrap();
+    let told = tokio::time::timeout(SOON, subscription.changed()).await.unwrap().unwrap();
+    assert!(told >= head);
+    assert_eq!(city.inside().await, 1);
+    assert!(city.models.wait_for(&[OccupancyRow::TABLE], head, SOON).await);
+}
+
+#[tokio::test]
+async fn who_subscribes_between_the_event_and_its_rows_is_told() {
+    let mut city = City::new().await;
+    for number in 1..=20 {
+        let head = city.history.parking(facility(1), &entered(number), at(0)).await;
+        // The feed has seen the head by now, with nobody to tell.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let mut subscription = city.models.live.facility::<OccupancyRow>(facility(1));
+        assert_eq!(city.inside().await, i64::try_from(number).unwrap() - 1);
+        city.engine.catch_up(|_| {}).await.unwrap();
+        let told = tokio::time::timeout(SOON, subscription.changed()).await.unwrap().unwrap();
+        assert!(told >= head);
+        assert_eq!(city.inside().await, i64::try_from(number).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn others_are_not_woken() {
+    let mut city = City::new().await;
+    city.history.register(facility(2)).await;
+    let mut other = city.models.live.facility::<OccupancyRow>(facility(2));
+    let mut this = city.models.live.facility::<OccupancyRow>(facility(1));
+    city.engine.catch_up(|_| {}).await.unwrap();
+    tokio::time::timeout(SOON, other.changed()).await.unwrap().unwrap();
+    city.history.parking(facility(1), &entered(1), at(0)).await;
+    city.engine.catch_up(|_| {}).await.unwrap();
+    tokio::time::timeout(SOON, this.changed()).await.unwrap().unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(100), other.changed()).await.is_err());
+}

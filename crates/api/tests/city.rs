@@ -136,10 +136,16 @@ async fn a_source_key_makes_a_passage_one_for_ever() {
         "direction": "ENTRY", "happenedAt": RealClock.now().to_string(),
     });
     let first = server.command("recordPassage", "visitId", input.clone()).await;
-    let again = server.command("recordPassage", "visitId", input).await;
+    let again = server.command("recordPassage", "visitId", input.clone()).await;
     assert_eq!((&first["repeated"], &again["repeated"]), (&json!(false), &json!(true)), "{first:#}");
     let seen = server.data(OCCUPANCY, json!({ "f": facility, "after": again["position"] })).await;
     assert_eq!(seen["facility"]["occupancy"]["unidentified"], 1);
+    // Reports of nobody would be each other's repeats.
+    let mut nameless = input;
+    nameless["source"]["name"] = json!(" ");
+    let query = "mutation M($input: RecordPassageInput!) { recordPassage(input: $input) { position } }";
+    let answer = server.ask(query, json!({ "input": nameless })).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
 }
 
 #[tokio::test]

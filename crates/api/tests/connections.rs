@@ -61,6 +61,17 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
 }
 
 #[tokio::test]
+async fn broken_chunks_are_a_bad_request_and_too_many_bytes_too_large() {
+    let server = limited(Limits { body_bytes: 100, ..Limits::default() }).await;
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = format!("80\r\n{}\r\n0\r\n\r\n", " ".repeat(0x80));
+    for (body, status) in [("zz\r\n", 400), (&chunk, 413)] {
+        let said = until_closed(begun(&server, &format!("{head}{body}")).await).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn beyond_the_cap_a_connection_waits_until_one_ends() {
     let server = limited(Limits { connections: 2, ..Limits::default() }).await;
     let facility = server.facility(5).await;

@@ -9,7 +9,8 @@ use futures_util::{SinkExt, StreamExt};
 use octocity_api::{Auth, Limits, TokenEntry};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::{Server, serve, serve_with};
+use support::{Events, Server, serve, serve_with};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -92,6 +93,39 @@ async fn each_breach_closes_with_its_code() {
     assert_eq!(binary.close_code().await, 4400);
     let mut other = Socket::dial(&server, &[]).await.unwrap();
     assert_eq!(other.close_code().await, 4406);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_closes_with_the_code_of_its_fault() {
+    let server = serve().await;
+    // Masked by zeros: the payload as it is.
+    let not_utf8 = [0x81, 0x82, 0, 0, 0, 0, 0xff, 0xff].as_slice();
+    let reserved_bit = [0xc1, 0x80, 0, 0, 0, 0].as_slice();
+    let unmasked = [0x81, 0x02, b'{', b'}'].as_slice();
+    let two_mebibytes = [0x81, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0].as_slice();
+    for (code, frame) in [(1007, not_utf8), (1002, reserved_bit), (1002, unmasked), (1009, two_mebibytes)] {
+        let mut socket = Socket::acknowledged(&server).await;
+        socket.0.get_mut().write_all(frame).await.unwrap();
+        assert_eq!(socket.close_code().await, code, "{frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_has_one_root_field_on_every_transport() {
+    let server = serve().await;
+    let facility = server.facility(5).await;
+    let one = format!("occupancy(facilities: [\"{facility}\"]) {{ inside }}");
+    let two = format!("subscription {{ {one} ...More }} fragment More on Subscription {{ more: {one} }}");
+    let mut socket = Socket::acknowledged(&server).await;
+    socket.send(subscribe("1", &two)).await;
+    let error = socket.next().await.unwrap();
+    assert_eq!(
+        (&error["type"], &error["payload"][0]["extensions"]["code"]),
+        (&json!("error"), &json!("GRAPHQL_VALIDATION_FAILED"))
+    );
+    let mut events = Events::open(&server, &two, json!({})).await;
+    let (_, response) = events.next().await.unwrap();
+    assert_eq!(response["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //!   document cannot be executed.
 //! - `Accept: text/event-stream` answers with a stream, see [`super::sse`]; an upgrade is a WebSocket, see [`crate::ws`].
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use axum::extract::{FromRequestParts, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
 use super::accept::{Media, negotiate};
@@ -61,11 +63,15 @@ async fn read(transport: &Transport, parts: &Parts, body: Body) -> Result<Parame
         status: StatusCode::REQUEST_TIMEOUT,
         sentence: format!("The body was not here within {body_seconds} seconds; send it faster."),
     })?;
-    let bytes = bytes.map_err(|_| Malformed {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        sentence: format!("The body could not be read within {body_bytes} bytes; send less."),
-    })?;
-    from_body(&bytes)
+    from_body(&bytes.map_err(|error| unreadable(&error, body_bytes))?)
+}
+
+fn unreadable(error: &axum::Error, body_bytes: usize) -> Malformed {
+    if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
+        let sentence = format!("The body has more than {body_bytes} bytes; send less.");
+        return Malformed { status: StatusCode::PAYLOAD_TOO_LARGE, sentence };
+    }
+    Malformed::bad("The body broke off, or its chunks are not those of HTTP/1.1; send it whole.")
 }
 
 async fn serve(transport: &Transport, parts: &Parts, parameters: Parameters, media: Media) -> Response {

@@ -4,6 +4,7 @@ pub mod accept;
 pub mod connections;
 pub mod executor;
 mod graphql;
+mod operation;
 mod pages;
 mod probes;
 pub mod request;

@@ -1,11 +1,11 @@
 //! A GraphQL request out of an HTTP one (GraphQL over HTTP, sections "GET" and "POST").
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, ServerError, Variables};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::faults::{Code, coded};
+use super::operation;
 use crate::limits::{Limits, parse};
 
 /// The parameters of a well-formed request, its document not yet read.
@@ -145,7 +145,8 @@ pub struct Prepared {
 impl Parameters {
     pub fn prepare(self, limits: &Limits) -> Result<Prepared, Box<ServerError>> {
         let document = parse(&self.query, limits)?;
-        let operation = operation_type(&document, self.operation_name.as_deref())?;
+        let operation = operation::chosen(&document, self.operation_name.as_deref())?;
+        operation::check_subscriptions(&document)?;
         let mut request = Request::new(self.query);
         request.operation_name = self.operation_name;
         if let Some(variables) = self.variables {
@@ -153,24 +154,6 @@ impl Parameters {
         }
         request.set_parsed_query(document);
         Ok(Prepared { request, operation })
-    }
-}
-
-fn operation_type(
-    document: &ExecutableDocument,
-    name: Option<&str>,
-) -> Result<OperationType, Box<ServerError>> {
-    let mut chosen = document
-        .operations
-        .iter()
-        .filter(|(known, _)| name.is_none_or(|name| known.is_some_and(|k| k == name)));
-    match (chosen.next(), chosen.next()) {
-        (Some((_, operation)), None) => Ok(operation.node.ty),
-        (None, _) => Err(coded(Code::GraphqlValidationFailed, "The document has no operation of this name.")),
-        _ => Err(coded(
-            Code::GraphqlValidationFailed,
-            "The document has several operations; say which in 'operationName'.",
-        )),
     }
 }
 

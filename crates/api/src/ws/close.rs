@@ -6,13 +6,18 @@ use axum::extract::ws::CloseFrame;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Close {
     GoingAway,
+    /// Frames that are none.
+    ProtocolError,
+    NotUtf8,
     TooLarge,
     BadMessage(&'static str),
     Unauthorized,
     Forbidden,
     SubprotocolNotAcceptable,
     InitTimeout,
-    SubscriberExists { id: String },
+    SubscriberExists {
+        id: String,
+    },
     TooManyInits,
 }
 
@@ -23,6 +28,8 @@ impl Close {
     pub const fn code(&self) -> u16 {
         match self {
             Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::NotUtf8 => 1007,
             Self::TooLarge => 1009,
             Self::BadMessage(_) => 4400,
             Self::Unauthorized => 4401,
@@ -34,9 +41,21 @@ impl Close {
         }
     }
 
+    /// What a message that could not be read is answered with; None where nobody is there any more.
+    pub fn of(error: axum::Error) -> Option<Self> {
+        match error.into_inner().downcast_ref::<tungstenite::Error>()? {
+            tungstenite::Error::Capacity(_) => Some(Self::TooLarge),
+            tungstenite::Error::Utf8(_) => Some(Self::NotUtf8),
+            tungstenite::Error::Protocol(_) => Some(Self::ProtocolError),
+            _ => None,
+        }
+    }
+
     fn reason(&self) -> String {
         match self {
             Self::GoingAway => "The server stops".to_owned(),
+            Self::ProtocolError => "Frames break the WebSocket protocol".to_owned(),
+            Self::NotUtf8 => "Text is not UTF-8".to_owned(),
             Self::TooLarge => "Message too large".to_owned(),
             Self::BadMessage(what) => (*what).to_owned(),
             Self::Unauthorized => "Unauthorized".to_owned(),

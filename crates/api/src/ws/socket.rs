@@ -86,8 +86,7 @@ impl Connection {
                 Err(End::Gone)
             }
             None => Err(End::Gone),
-            // Too large, not UTF-8, or cut off: the close reaches whoever is still there.
-            Some(Err(_)) => Err(End::Close(Close::TooLarge)),
+            Some(Err(error)) => Err(Close::of(error).map_or(End::Gone, End::Close)),
         }
     }
 

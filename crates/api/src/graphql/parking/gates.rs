@@ -111,6 +111,9 @@ fn passage_id(input: &RecordPassageInput) -> Result<CommandId> {
         (Some(given), None) => command_id(given),
         (None, Some(source)) => {
             let name = text("source.name", source.name.clone(), 100)?;
+            if name.trim().is_empty() {
+                return Err(bad_input("'source.name' is empty; give the device's or controller's name."));
+            }
             let at = input.device_time.unwrap_or(input.happened_at);
             Ok(CommandId::from_source(at.0, &name, &source.sequence.to_string()))
         }

@@ -73,7 +73,7 @@ pub struct ExitGateInput {
 /// Who reports a passage, and which of its reports this is: the same source and sequence are the same passage for ever.
 #[derive(InputObject)]
 pub struct PassageSource {
-    /// The device's or controller's name: at most 100 characters.
+    /// The device's or controller's name: 1 to 100 characters.
     pub name: String,
     /// A number that rises with every report of this source, and is never used again.
     pub sequence: u64,

@@ -1,0 +1,97 @@
+//! Which operation of a document a request runs, and that a subscription has one root field.
+
+use std::collections::HashSet;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
+
+use crate::faults::{Code, coded};
+
+/// The type of the operation that the request names, or of the only one.
+pub fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<OperationType, Box<ServerError>> {
+    let mut chosen = document
+        .operations
+        .iter()
+        .filter(|(known, _)| name.is_none_or(|name| known.is_some_and(|k| k == name)));
+    match (chosen.next(), chosen.next()) {
+        (Some((_, operation)), None) => Ok(operation.node.ty),
+        (None, _) => Err(coded(Code::GraphqlValidationFailed, "The document has no operation of this name.")),
+        _ => Err(coded(
+            Code::GraphqlValidationFailed,
+            "The document has several operations; say which in 'operationName'.",
+        )),
+    }
+}
+
+/// GraphQL specification, section 5.2.3.1 (Single Root Field), which the executor does not check.
+pub fn check_subscriptions(document: &ExecutableDocument) -> Result<(), Box<ServerError>> {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node);
+    for operation in operations.filter(|operation| operation.ty == OperationType::Subscription) {
+        let mut roots = Roots { document, fields: HashSet::new(), seen: HashSet::new() };
+        roots.collect(&operation.selection_set.node);
+        if roots.fields.len() > 1 || roots.fields.iter().any(|(_, name)| name.starts_with("__")) {
+            let sentence = "A subscription selects exactly one field, and no introspection; subscribe to each by itself.";
+            return Err(coded(Code::GraphqlValidationFailed, sentence));
+        }
+    }
+    Ok(())
+}
+
+struct Roots<'a> {
+    document: &'a ExecutableDocument,
+    /// By the key under which it is answered, and its name.
+    fields: HashSet<(&'a str, &'a str)>,
+    /// The fragments that were looked at.
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> Roots<'a> {
+    fn collect(&mut self, set: &'a SelectionSet) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let (key, name) = (field.node.response_key(), &field.node.name);
+                    self.fields.insert((key.node.as_str(), name.node.as_str()));
+                }
+                Selection::InlineFragment(inline) => self.collect(&inline.node.selection_set.node),
+                Selection::FragmentSpread(spread) => self.collect_fragment(&spread.node.fragment_name.node),
+            }
+        }
+    }
+
+    fn collect_fragment(&mut self, name: &'a str) {
+        if self.seen.insert(name)
+            && let Some(fragment) = self.document.fragments.get(name)
+        {
+            self.collect(&fragment.node.selection_set.node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    #[test]
+    fn a_subscription_has_one_root_field_also_through_fragments() {
+        let rest = "fragment F on S { ...G } fragment G on S { b } fragment H on S { a ...H }";
+        for (selected, passes) in [
+            ("a", true),
+            ("a a", true),
+            ("a ... on S { a }", true),
+            ("...H a", true),
+            ("a b", false),
+            ("a x: a", false),
+            ("a ... on S { b }", false),
+            ("a ...F", false),
+            ("__typename", false),
+        ] {
+            let document = parse_query(format!("subscription {{ {selected} }} {rest}")).unwrap();
+            assert_eq!(check_subscriptions(&document).is_ok(), passes, "{selected}");
+        }
+        let several = parse_query("query Q { a b } subscription S { a b }").unwrap();
+        assert!(check_subscriptions(&several).is_err());
+    }
+}

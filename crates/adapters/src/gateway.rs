@@ -4,7 +4,7 @@
 //! `sim-timeout` answers nothing and does nothing; `sim-lost-reply` does it, but its answer is lost, and asking
 //! for the key finds it done; `sim-slow` takes two seconds.
 //!
-//! With a store it remembers what it did over a restart, before it answers. Without one a key of an earlier run is
+//! With a book it remembers what it did over a restart, before it answers. Without one a key of an earlier run is
 //! unknown, and a call under it is carried out as if for the first time.
 
 use std::collections::BTreeMap;
@@ -19,8 +19,6 @@ use octocity_domain::{Currency, Money};
 use octocity_log::json_fault;
 use serde::{Deserialize, Serialize};
 
-use crate::sqlite::SqliteProcessStore;
-
 const SLOW: Duration = Duration::from_secs(2);
 
 /// What the gateway did under one key. Storage format.
@@ -29,6 +27,15 @@ struct Call {
     verb: GatewayVerb,
     amount: Money,
     outcome: GatewayOutcome,
+}
+
+/// Where it writes down what it did, before it answers.
+#[async_trait]
+pub trait GatewayBook: Send + Sync + 'static {
+    /// Every key with its call.
+    async fn calls(&self) -> Result<Vec<(String, String)>, ProcessStoreError>;
+    /// Durable when it returns.
+    async fn keep(&self, key: String, call: String) -> Result<(), ProcessStoreError>;
 }
 
 /// What the gateway holds that money moved, of one currency, in minor units.
@@ -44,7 +51,7 @@ pub struct Totals {
 #[derive(Clone, Default)]
 pub struct SimulatedGateway {
     calls: Arc<Mutex<BTreeMap<String, Call>>>,
-    store: Option<SqliteProcessStore>,
+    book: Option<Arc<dyn GatewayBook>>,
 }
 
 impl SimulatedGateway {
@@ -53,13 +60,13 @@ impl SimulatedGateway {
         Self::default()
     }
 
-    /// Remembers in `processes.db`.
-    pub async fn open(store: SqliteProcessStore) -> Result<Self, ProcessStoreError> {
+    /// Remembers in the book, beside what processes remember.
+    pub async fn open(book: Arc<dyn GatewayBook>) -> Result<Self, ProcessStoreError> {
         let unreadable = |error| ProcessStoreError(json_fault(&error));
-        let kept = store.gateway_calls().await?.into_iter();
+        let kept = book.calls().await?.into_iter();
         let calls: Result<BTreeMap<String, Call>, ProcessStoreError> =
             kept.map(|(key, call)| Ok((key, serde_json::from_str(&call).map_err(unreadable)?))).collect();
-        Ok(Self { calls: Arc::new(Mutex::new(calls?)), store: Some(store) })
+        Ok(Self { calls: Arc::new(Mutex::new(calls?)), book: Some(book) })
     }
 
     /// What it moved in each currency: what the log says must equal it.
@@ -90,9 +97,9 @@ impl SimulatedGateway {
         let key = request.key.to_string();
         let call = Call { verb: request.call.verb, amount: request.call.amount, outcome };
         let call = self.lock().entry(key.clone()).or_insert(call).clone();
-        let Some(store) = &self.store else { return call.outcome };
+        let Some(book) = &self.book else { return call.outcome };
         let kept = match serde_json::to_string(&call) {
-            Ok(text) => store.keep_gateway_call(key, text).await,
+            Ok(text) => book.keep(key, text).await,
             Err(error) => Err(ProcessStoreError(error.to_string())),
         };
         match kept {

@@ -2,4 +2,7 @@
 
 pub mod clock;
 pub mod gateway;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod sql;
 pub mod sqlite;

@@ -1,6 +1,8 @@
 //! The simulated gateway: one key is one call, also over a restart, and its totals say what moved.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::Arc;
+
 use octocity_adapters::gateway::{SimulatedGateway, Totals};
 use octocity_adapters::sqlite::SqliteProcessStore;
 use octocity_commands::{GatewayRequest, IdempotencyKey, PaymentGateway};
@@ -57,11 +59,11 @@ async fn a_declined_card_moves_nothing() {
 async fn with_a_store_it_remembers_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("processes.db");
-    let gateway = SimulatedGateway::open(SqliteProcessStore::open(&path).unwrap()).await.unwrap();
+    let gateway = SimulatedGateway::open(Arc::new(SqliteProcessStore::open(&path).unwrap())).await.unwrap();
     let lost = request(1, GatewayVerb::Capture, "sim-lost-reply");
     gateway.call(lost.clone()).await;
     drop(gateway);
-    let gateway = SimulatedGateway::open(SqliteProcessStore::open(&path).unwrap()).await.unwrap();
+    let gateway = SimulatedGateway::open(Arc::new(SqliteProcessStore::open(&path).unwrap())).await.unwrap();
     assert!(matches!(gateway.find(lost.key).await, Some(GatewayOutcome::Done { .. })));
     assert_eq!(totals(&gateway), Totals { captured_minor: 400, ..Totals::default() });
 }

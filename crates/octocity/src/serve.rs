@@ -87,7 +87,7 @@ impl Server {
 async fn executor(node: &Node) -> Result<Arc<Executor>, Failure> {
     let store = SqliteProcessStore::open(&node.folder.processes()).map_err(unusable)?;
     let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
-    let gateway = SimulatedGateway::open(store.clone()).await.map_err(failed)?;
+    let gateway = SimulatedGateway::open(Arc::new(store.clone())).await.map_err(failed)?;
     let store: Arc<dyn ProcessStore> = Arc::new(store);
     let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway));
     executor.start().await.map_err(|error| match error {

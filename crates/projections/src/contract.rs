@@ -23,6 +23,7 @@ macro_rules! row_store_contract {
         $crate::row_store_contract!($storage;
             loads_what_was_written,
             writes_all_of_a_batch_or_nothing,
+            lets_one_of_two_writers_go_on,
             says_rows_and_checkpoint_of_one_read,
             answers_as_the_oracle_does,
             refuses_questions_that_cannot_be_asked,
@@ -102,8 +103,20 @@ async fn with_tables(storage: &dyn Storage) -> Arc<dyn RowStore> {
 }
 
 async fn commit(store: &dyn RowStore, writes: Vec<TableWrites>, position: u64) -> Result<(), StoreError> {
+    let known = store.checkpoints().await?;
+    let known = known.into_iter().find(|known| writes.iter().any(|writes| writes.table.name == known.view));
+    let after = known.map_or(Position::default(), |known| known.position);
+    commit_after(store, after, writes, position).await
+}
+
+async fn commit_after(
+    store: &dyn RowStore,
+    after: Position,
+    writes: Vec<TableWrites>,
+    position: u64,
+) -> Result<(), StoreError> {
     let checkpoints = writes.iter().map(|writes| checkpoint(writes.table, position)).collect();
-    store.commit(Arc::new(Batch { writes, checkpoints, parked: Vec::new() })).await
+    store.commit(Arc::new(Batch { after, writes, checkpoints, parked: Vec::new() })).await
 }
 
 async fn all(store: &dyn RowStore, table: &'static Table) -> Vec<Vec<Value>> {
@@ -132,6 +145,29 @@ pub async fn writes_all_of_a_batch_or_nothing(storage: &dyn Storage) {
     assert!(commit(&*store, writes, 4).await.is_err());
     assert!(all(&*store, &CARS).await.is_empty());
     assert!(store.checkpoints().await.unwrap().is_empty());
+}
+
+pub async fn lets_one_of_two_writers_go_on(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let car = |doors| vec![upserts(&CARS, vec![car(1, 1, "red", Some(doors))])];
+    let overtaken = Err(StoreError::Overtaken("cars".to_owned()));
+    // Twice at the same time: from nothing, and from where the first one ended.
+    for (after, position) in [(0, 4), (4, 9)] {
+        let write = |doors| commit_after(&*store, Position(after), car(doors), position);
+        let (one, other) = tokio::join!(write(3), write(5));
+        let doors = if one.is_ok() { 3 } else { 5 };
+        assert_eq!(if one.is_ok() { other } else { one }, overtaken);
+        assert_eq!(all(&*store, &CARS).await[0][3], Value::Int(doors));
+    }
+    // A checkpoint of another log stands nowhere in this one.
+    let other = Checkpoint { log: LogId(Uuid::from_u128(8)), ..checkpoint(&CARS, 12) };
+    let batch = Batch { after: Position(9), checkpoints: vec![other], ..Batch::default() };
+    assert_eq!(store.commit(Arc::new(batch)).await, overtaken);
+    // All of a batch's views or none.
+    let both = [car(7), vec![upserts(&OTHERS, vec![])]].concat();
+    let overtaken = Err(StoreError::Overtaken("others".to_owned()));
+    assert_eq!(commit_after(&*store, Position(9), both, 12).await, overtaken);
+    assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(&CARS, 9)]);
 }
 
 pub async fn says_rows_and_checkpoint_of_one_read(storage: &dyn Storage) {
@@ -166,7 +202,7 @@ pub async fn answers_as_the_oracle_does(storage: &dyn Storage) {
     let mut chance = Chance(42);
     let rows = (0..60).map(|number| {
         let doors = Some(chance.below(4)).filter(|doors| *doors > 0);
-        let colour = ["red", "green", "gr\u{fc}n"][chance.below(3) as usize];
+        let colour = ["red", "green", "gr\u{fc}n", "RED"][chance.below(4) as usize];
         car(u128::from(chance.next() % 3), number, colour, doors)
     });
     let writes = upserts(&CARS, rows.collect());

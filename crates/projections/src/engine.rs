@@ -207,7 +207,7 @@ impl Engine {
 
     /// Folds the events into the views that are at `after`, and brings these to `next`.
     async fn fold(&mut self, after: Position, next: Position, events: &[Decoded]) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+        let mut batch = Batch { after, ..Batch::default() };
         for lane in self.lanes.iter_mut().filter(|lane| lane.checkpoint == after) {
             lane.projector.prepare(&*self.models.store, events).await?;
             let Folded { writes, parked } = lane.projector.fold(events);

@@ -39,7 +39,7 @@ pub use live::{Live, Subscription};
 pub use memory::{CommitFault, MemoryRows};
 pub use models::{Progress, ReadModels, Stats};
 pub use query::{Query, Rows};
-pub use row::{Field, Json, Kind, Row, RowError, Table, Value};
+pub use row::{Column, Field, Json, Kind, Row, RowError, Table, Value};
 pub use store::{
     Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, Selected, StoreError, TableWrites,
 };

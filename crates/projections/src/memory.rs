@@ -95,6 +95,11 @@ impl RowStore for MemoryRows {
         if fault == Some(CommitFault::NotWritten) {
             return failed();
         }
+        for next in &batch.checkpoints {
+            if !Checkpoint::stands_at(inner.checkpoints.get(&next.view), batch.after, next) {
+                return Err(StoreError::Overtaken(next.view.clone()));
+            }
+        }
         for writes in &batch.writes {
             inner.rows(writes.table)?;
         }

@@ -18,6 +18,16 @@ pub struct Checkpoint {
     pub position: Position,
 }
 
+impl Checkpoint {
+    /// Whether a view whose stored checkpoint is this one stands where a batch begins that ends at `next`.
+    pub fn stands_at(known: Option<&Self>, after: Position, next: &Self) -> bool {
+        match known {
+            Some(known) => (known.log, known.epoch, known.position) == (next.log, next.epoch, after),
+            None => after == Position::default(),
+        }
+    }
+}
+
 /// A key that stands still, because this event could not be applied to it. Its later events are passed over;
 /// they stay in the log for a rebuild of the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +54,10 @@ pub struct TableWrites {
 /// All of it is written in one transaction, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// Where the views of `checkpoints` stand, in the same log and epoch; the position before all others where they
+    /// have none yet. Where one stands elsewhere, somebody else wrote meanwhile: nothing is written, and the writer
+    /// is told [`StoreError::Overtaken`].
+    pub after: Position,
     pub writes: Vec<TableWrites>,
     pub checkpoints: Vec<Checkpoint>,
     pub parked: Vec<Parked>,
@@ -168,6 +182,8 @@ pub enum StoreError {
     Unavailable(String),
     #[error("the read models are full: {0}")]
     Full(String),
+    #[error("another process has written the view {0} meanwhile; what it says is taken up")]
+    Overtaken(String),
     #[error(transparent)]
     Row(#[from] RowError),
     #[error("the question cannot be asked: {0}")]

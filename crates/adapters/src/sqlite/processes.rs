@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::file::{Form, OpenError, open_to_write};
+use crate::gateway::GatewayBook;
 
 /// Storage format: names and columns stay as they are.
 pub const FORM: Form = Form {
@@ -71,9 +72,11 @@ impl SqliteProcessStore {
         let fault = |reason: String| ProcessStoreError(reason);
         ended.map_err(|error| fault(error.to_string()))?.map_err(|error| fault(error.to_string()))
     }
+}
 
-    /// The calls that the simulated gateway carried out, as it wrote them.
-    pub(crate) async fn gateway_calls(&self) -> Result<Vec<(String, String)>, ProcessStoreError> {
+#[async_trait]
+impl GatewayBook for SqliteProcessStore {
+    async fn calls(&self) -> Result<Vec<(String, String)>, ProcessStoreError> {
         self.with(|connection| {
             let mut read = connection.prepare_cached("SELECT key, call FROM gateway_calls")?;
             let rows = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -82,7 +85,7 @@ impl SqliteProcessStore {
         .await
     }
 
-    pub(crate) async fn keep_gateway_call(&self, key: String, call: String) -> Result<(), ProcessStoreError> {
+    async fn keep(&self, key: String, call: String) -> Result<(), ProcessStoreError> {
         self.with(move |connection| {
             let insert = "INSERT INTO gateway_calls (key, call) VALUES (?1, ?2)
                           ON CONFLICT (key) DO UPDATE SET call = excluded.call";

@@ -4,8 +4,6 @@
 //! and rows and checkpoints agree, but the newest commits may be gone; they are folded again from the log. They
 //! are never ahead of it: the engine reads only what the log has made durable.
 
-mod sql;
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +18,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::file::{Form, OpenError, open_disposable, open_to_read};
+use crate::sql::{self, Dialect::Sqlite};
 
 pub const FORM: Form = Form {
     name: "read models",
@@ -178,19 +177,51 @@ fn query(
     rows.collect()
 }
 
+/// The row of one key: from where, and on what condition.
+fn key_is(table: &Table) -> String {
+    let conditions = table.key().iter().map(|column| format!("{} = ?", sql::quoted(column.name)));
+    format!("{} WHERE {}", table.name, conditions.collect::<Vec<_>>().join(" AND "))
+}
+
 fn write_table(transaction: &Transaction<'_>, writes: &TableWrites) -> rusqlite::Result<()> {
-    let mut upsert = transaction.prepare_cached(&sql::upsert(writes.table))?;
+    let places = vec!["?"; writes.table.columns.len()].join(", ");
+    let mut upsert = transaction.prepare_cached(&sql::upsert(writes.table, &format!("VALUES ({places})")))?;
     for row in &writes.upserts {
         upsert.execute(rusqlite::params_from_iter(row.iter().map(Bound)))?;
     }
     if writes.deletes.is_empty() {
         return Ok(());
     }
-    let mut delete = transaction.prepare_cached(&sql::delete(writes.table))?;
+    let mut delete = transaction.prepare_cached(&format!("DELETE FROM {}", key_is(writes.table)))?;
     for key in &writes.deletes {
         delete.execute(rusqlite::params_from_iter(key.iter().map(Bound)))?;
     }
     Ok(())
+}
+
+/// Whether all of its views stand where the batch begins.
+fn check_checkpoints(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
+    let known = stored_checkpoints(transaction).map_err(|error| fault(&error))?;
+    for next in &batch.checkpoints {
+        let known = known.iter().find(|known| known.view == next.view);
+        if !Checkpoint::stands_at(known, batch.after, next) {
+            return Err(StoreError::Overtaken(next.view.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn stored_checkpoints(connection: &Connection) -> rusqlite::Result<Vec<Checkpoint>> {
+    let mut known = connection.prepare_cached("SELECT view, log, epoch, position FROM checkpoints")?;
+    let rows = known.query_map([], |row| {
+        Ok(Checkpoint {
+            view: row.get(0)?,
+            log: LogId(Uuid::from_bytes(row.get(1)?)),
+            epoch: row.get(2)?,
+            position: Position(row.get::<_, i64>(3)?.cast_unsigned()),
+        })
+    })?;
+    rows.collect()
 }
 
 fn write_batch(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
@@ -235,7 +266,7 @@ fn forget_view(transaction: &Transaction<'_>, view: &str) -> rusqlite::Result<()
 }
 
 fn ensure_table(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<()> {
-    let definition = sql::create(table);
+    let definition = sql::create(Sqlite, table);
     let mut known = transaction.prepare_cached("SELECT definition FROM read_models WHERE name = ?")?;
     let known = known.query_map([table.name], |row| row.get::<_, String>(0))?.next().transpose()?;
     if known.is_some_and(|known| known == definition) {
@@ -248,7 +279,7 @@ fn ensure_table(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Resul
 }
 
 fn run_select(connection: &Connection, select: &Select) -> Result<Selected, StoreError> {
-    let (statement, count) = (sql::select(select)?, sql::count(select)?);
+    let (statement, count) = (sql::select(Sqlite, select)?, sql::count(Sqlite, select)?);
     let read = || {
         let transaction = connection.unchecked_transaction()?;
         let mut place = transaction.prepare_cached("SELECT position FROM checkpoints WHERE view = ?")?;
@@ -296,7 +327,8 @@ impl RowStore for SqliteRows {
         self.read(move |reader| {
             let read = || {
                 let transaction = reader.unchecked_transaction()?;
-                let mut load = transaction.prepare_cached(&sql::load(table))?;
+                let load = format!("SELECT {} FROM {}", sql::columns(table), key_is(table));
+                let mut load = transaction.prepare_cached(&load)?;
                 let mut found = Vec::with_capacity(keys.len());
                 for key in &keys {
                     let mut rows = load.query(rusqlite::params_from_iter(key.iter().map(Bound)))?;
@@ -312,7 +344,11 @@ impl RowStore for SqliteRows {
     }
 
     async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError> {
-        self.write(move |transaction| write_batch(transaction, &batch).map_err(|error| fault(&error))).await
+        self.write(move |transaction| {
+            check_checkpoints(transaction, &batch)?;
+            write_batch(transaction, &batch).map_err(|error| fault(&error))
+        })
+        .await
     }
 
     async fn select(&self, select: Select) -> Result<Selected, StoreError> {
@@ -320,23 +356,7 @@ impl RowStore for SqliteRows {
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        self.read(|reader| {
-            let read = || {
-                let mut known =
-                    reader.prepare_cached("SELECT view, log, epoch, position FROM checkpoints")?;
-                let rows = known.query_map([], |row| {
-                    Ok(Checkpoint {
-                        view: row.get(0)?,
-                        log: LogId(Uuid::from_bytes(row.get(1)?)),
-                        epoch: row.get(2)?,
-                        position: Position(row.get::<_, i64>(3)?.cast_unsigned()),
-                    })
-                })?;
-                rows.collect::<rusqlite::Result<_>>()
-            };
-            read().map_err(|error| fault(&error))
-        })
-        .await
+        self.read(|reader| stored_checkpoints(reader).map_err(|error| fault(&error))).await
     }
 
     async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {

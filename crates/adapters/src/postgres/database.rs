@@ -1,0 +1,119 @@
+//! The pool, and reads that outlast a short fault.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use octocity_log::LogId;
+
+use super::connection::{Place, PostgresOptions, client_config, tls};
+use super::fault::{Fault, OpenError};
+use super::form;
+
+/// How long a caller waits for a connection that others use.
+const WAIT: Duration = Duration::from_secs(30);
+/// How long making one may take, all hosts together.
+const MAKE: Duration = Duration::from_secs(15);
+/// The pauses before a read is tried again: about 3 seconds in all, as long as a restart takes.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+];
+
+/// Octocity's schema on a server. Cheap to clone: all clones are one pool.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    place: Arc<Place>,
+    /// Whether the last try met a transient fault: it is logged when it begins and when it ends.
+    faulty: Arc<AtomicBool>,
+}
+
+impl Database {
+    /// Connects, and makes or migrates the tables. Nothing is tried twice: what is wrong now is told now.
+    pub async fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let (config, place) = client_config(options)?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let tls = tls(options, &config)?;
+        let manager = Manager::from_config(config, tls, recycling);
+        let pool = Pool::builder(manager)
+            .max_size(options.pool_size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(MAKE))
+            .build();
+        let unusable = |reason: String| OpenError::Unusable { place: Arc::clone(&place), reason };
+        let pool = pool.map_err(|error| unusable(error.to_string()))?;
+        let client = pool.get().await.map_err(|error| OpenError::of(&place, &error.into()))?;
+        form::prepare(client, &place, &form::MIGRATIONS).await?;
+        Ok(Self { pool, place, faulty: Arc::default() })
+    }
+
+    /// Says that what is stored here is of this log, or learns that it is of another one.
+    pub async fn bind(&self, log: LogId) -> Result<(), OpenError> {
+        let bound = async { form::bind(&self.client().await?, log).await };
+        match bound.await.map_err(|fault| OpenError::of(&self.place, &fault))? {
+            found if found == log => Ok(()),
+            found => Err(OpenError::OtherLog { place: Arc::clone(&self.place), found, own: log }),
+        }
+    }
+
+    /// Where it is, for people: `host:port/database (schema name)`.
+    pub fn name(&self) -> String {
+        let Place { hosts, database, schema, .. } = &*self.place;
+        format!("{hosts}/{database} (schema {schema})")
+    }
+
+    pub(super) async fn client(&self) -> Result<Client, Fault> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Prepared statements name tables by what they were.
+    pub(super) fn forget_statements(&self) {
+        self.pool.manager().statement_caches.clear();
+    }
+
+    /// Does it once. After a transient fault nobody gets one of the old connections: they may lead to a server that
+    /// is no longer the one to write to.
+    pub(super) async fn once<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let done = work.await;
+        if done.as_ref().is_err_and(Fault::is_transient) {
+            self.pool.retain(|_, _| false);
+        }
+        done
+    }
+
+    /// Does what may be done any number of times, until it is done or the fault outlasts [`PAUSES`].
+    pub(super) async fn read<T, F>(&self, work: impl Fn() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let fault = match self.once(work()).await {
+                Ok(done) => {
+                    if self.faulty.swap(false, Ordering::Relaxed) {
+                        tracing::info!(server = self.place.hosts, "PostgreSQL answers again");
+                    }
+                    return Ok(done);
+                }
+                Err(fault) => fault,
+            };
+            if !fault.is_transient() {
+                return Err(fault);
+            }
+            if !self.faulty.swap(true, Ordering::Relaxed) {
+                tracing::warn!(server = self.place.hosts, %fault, "PostgreSQL does not answer; reads are tried again");
+            }
+            match pauses.next() {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(fault),
+            }
+        }
+    }
+}

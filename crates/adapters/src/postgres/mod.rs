@@ -1,0 +1,25 @@
+//! PostgreSQL: read models, what processes remember, and snapshots, for nodes that are several.
+//!
+//! - **database**: a pool of connections to the schema that is ours alone.
+//! - **form**: the version of the schema's tables, and the log they belong to; kept in a table of its own.
+//! - **transient**: a fault that passes by itself (a server that restarts or fails over). Reads are tried again, for
+//!   a bounded time; a write is not, as nobody knows whether it was done: its caller looks.
+//!
+//! No text that is stored here holds a NUL, which PostgreSQL knows no place for: the domain takes no control
+//! characters.
+
+mod bulk;
+mod connection;
+mod database;
+mod fault;
+mod form;
+mod processes;
+mod rows;
+mod snapshots;
+
+pub use connection::{PostgresOptions, Tls};
+pub use database::Database;
+pub use fault::OpenError;
+pub use processes::PostgresProcessStore;
+pub use rows::PostgresRows;
+pub use snapshots::PostgresSnapshots;

@@ -1,0 +1,51 @@
+//! Snapshots: a cache that may be deleted at any time, and that a commit does not wait for the disk for.
+
+use async_trait::async_trait;
+use octocity_log::{LogError, Snapshot, SnapshotStore, StreamId};
+
+use super::database::Database;
+
+pub struct PostgresSnapshots(Database);
+
+impl PostgresSnapshots {
+    pub const fn new(database: Database) -> Self {
+        Self(database)
+    }
+}
+
+#[async_trait]
+impl SnapshotStore for PostgresSnapshots {
+    async fn load(&self, stream: StreamId) -> Result<Option<Snapshot>, LogError> {
+        let snapshot = self.0.read(|| async {
+            let client = self.0.client().await?;
+            let find = "SELECT next_revision, version, state FROM snapshots WHERE id = $1 AND category = $2";
+            let find = client.prepare_cached(find).await?;
+            let row = client.query_opt(&find, &[&stream.id, &stream.category.as_str()]).await?;
+            Ok(row.map(|row| Snapshot {
+                next_revision: row.get::<_, i64>(0).unsigned_abs(),
+                version: row.get::<_, i64>(1).unsigned_abs() as u32,
+                state: row.get(2),
+            }))
+        });
+        Ok(snapshot.await?)
+    }
+
+    async fn save(&self, stream: StreamId, snapshot: Snapshot) -> Result<(), LogError> {
+        let saved = self.0.once(async {
+ let mut client = self.0.client().await?;
+            let save = "INSERT INTO snapshots (id, category, next_revision, version, state)
+                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id, category) DO UPDATE
+                SET next_revision = excluded.next_revision, version = excluded.version, state = excluded.state";
+            let Snapshot { next_revision, version, state } = &snapshot;
+            let (revision, version) = (next_revision.cast_signed(), i64::from(*version));
+            let transaction = client.transaction().await?;
+            transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
+            let save = transaction.prepare_cached(save).await?;
+            transaction
+                .execute(&save, &[&stream.id, &stream.category.as_str(), &revision, &version, state])
+                .await?;
+            Ok(transaction.commit().await?)
+        });
+        Ok(saved.await?)
+    }
+}

@@ -1,0 +1,256 @@
+//! The statements of the row stores that speak SQL, from a table's or a question's description.
+
+use std::fmt::Write as _;
+
+use octocity_projections::{Column, Direction, Filter, Kind, Select, StoreError, Table, Value};
+
+/// Where the databases part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+impl Dialect {
+    pub const fn kind(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Self::Sqlite, Kind::Int) => "INTEGER",
+            (Self::Sqlite, Kind::Id) => "BLOB",
+            (Self::Sqlite, Kind::Text) => "TEXT",
+            #[cfg(feature = "postgres")]
+            (Self::Postgres, Kind::Int) => "BIGINT",
+            #[cfg(feature = "postgres")]
+            (Self::Postgres, Kind::Id) => "UUID",
+            // Texts sort by their bytes in every store, whatever the database's language is.
+            #[cfg(feature = "postgres")]
+            (Self::Postgres, Kind::Text) => "TEXT COLLATE \"C\"",
+        }
+    }
+
+    const fn table_options(self) -> &'static str {
+        match self {
+            Self::Sqlite => " STRICT, WITHOUT ROWID",
+            #[cfg(feature = "postgres")]
+            Self::Postgres => "",
+        }
+    }
+
+    /// The place of the statement's `number`th value, from 1.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite's have no numbers"))]
+    fn place(self, number: usize) -> String {
+        match self {
+            Self::Sqlite => "?".to_owned(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => format!("${number}"),
+        }
+    }
+
+    /// A column in an order or an index: nulls come first, as in [`Value`]. Said only where there can be nulls:
+    /// PostgreSQL takes an index only for an order in the same words.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "in SQLite they come first anyway")
+    )]
+    const fn nulls(self, column: &Column, descending: bool) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            #[cfg(feature = "postgres")]
+            Self::Postgres => match (column.nullable, descending) {
+                (false, _) => "",
+                (true, false) => " NULLS FIRST",
+                (true, true) => " NULLS LAST",
+            },
+        }
+    }
+}
+
+/// What makes a table with its indexes. Kept beside it: where it differs from what this version would write, the
+/// table is made anew.
+pub fn create(dialect: Dialect, table: &Table) -> String {
+    let mut sql = format!("CREATE TABLE {} (", table.name);
+    for column in table.columns {
+        let kind = dialect.kind(column.kind);
+        let null = if column.nullable { "" } else { " NOT NULL" };
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(sql, "{} {kind}{null}, ", quoted(column.name));
+    }
+    let _ = write!(sql, "PRIMARY KEY ({})){};", key_columns(table), dialect.table_options());
+    for (number, index) in table.indexes.iter().enumerate() {
+        let columns = index.iter().map(|name| {
+            let column = table.columns.iter().find(|column| column.name == *name);
+            format!("{}{}", quoted(name), column.map_or("", |column| dialect.nulls(column, false)))
+        });
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        let _ = write!(sql, "CREATE INDEX {0}_{number} ON {0} ({columns});", table.name);
+    }
+    sql
+}
+
+/// `rows`: where they come from, all columns in the table's order.
+pub fn upsert(table: &Table, rows: &str) -> String {
+    let sql = format!(
+        "INSERT INTO {} ({}) {rows} ON CONFLICT ({}) DO ",
+        table.name,
+        columns(table),
+        key_columns(table)
+    );
+    let changed = &table.columns[table.key_columns..];
+    if changed.is_empty() {
+        return sql + "NOTHING";
+    }
+    let changed = changed.iter().map(|column| format!("{0} = excluded.{0}", quoted(column.name)));
+    sql + "UPDATE SET " + &changed.collect::<Vec<_>>().join(", ")
+}
+
+/// Some columns are called like a word of SQL.
+pub fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+pub fn columns(table: &Table) -> String {
+    table.columns.iter().map(|column| quoted(column.name)).collect::<Vec<_>>().join(", ")
+}
+
+fn key_columns(table: &Table) -> String {
+    table.key().iter().map(|column| quoted(column.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// A statement with the values of its places.
+pub struct Statement {
+    dialect: Dialect,
+    pub sql: String,
+    pub values: Vec<Value>,
+}
+
+impl Statement {
+    const fn new(dialect: Dialect, sql: String) -> Self {
+        Self { dialect, sql, values: Vec::new() }
+    }
+
+    /// Appends it, with the value's place for its one `?`.
+    fn push(&mut self, sql: &str, value: &Value) {
+        self.values.push(value.clone());
+        self.sql.push_str(&sql.replacen('?', &self.dialect.place(self.values.len()), 1));
+    }
+
+    fn condition(&mut self, name: &str, sql: &str, value: &Value) {
+        let _ = write!(self.sql, " AND {name}");
+        self.push(sql, value);
+    }
+}
+
+/// The rows; one more than asked for, which says whether there are more.
+pub fn select(dialect: Dialect, select: &Select) -> Result<Statement, StoreError> {
+    let from = format!("SELECT {} FROM {}", columns(select.table), select.table.name);
+    let mut statement = Statement::new(dialect, from);
+    filters(&mut statement, select)?;
+    let order = select.order_columns()?;
+    if let Some(after) = select.cursor_values(select.after.as_deref())? {
+        beyond(&mut statement, select.table, &order, after, false);
+    }
+    if let Some(before) = select.cursor_values(select.before.as_deref())? {
+        beyond(&mut statement, select.table, &order, before, true);
+    }
+    let order = order.iter().map(|(index, direction)| {
+        let descending = (*direction == Direction::Descending) != select.from_end;
+        let column = &select.table.columns[*index];
+        let way = if descending { "DESC" } else { "ASC" };
+        format!("{} {way}{}", quoted(column.name), dialect.nulls(column, descending))
+    });
+    let _ = write!(statement.sql, " ORDER BY {}", order.collect::<Vec<_>>().join(", "));
+    if select.limit < usize::MAX {
+        let limit = i64::try_from(select.limit).unwrap_or(i64::MAX).saturating_add(1);
+        statement.push(" LIMIT ?", &Value::Int(limit));
+    }
+    Ok(statement)
+}
+
+/// How many rows hold the filters, wherever the page begins.
+pub fn count(dialect: Dialect, select: &Select) -> Result<Statement, StoreError> {
+    let mut statement = Statement::new(dialect, format!("SELECT count(*) FROM {}", select.table.name));
+    filters(&mut statement, select)?;
+    Ok(statement)
+}
+
+fn filters(statement: &mut Statement, select: &Select) -> Result<(), StoreError> {
+    statement.sql.push_str(" WHERE TRUE");
+    for filter in &select.filters {
+        let name = &quoted(select.table.columns[select.index(filter.column())?].name);
+        match filter {
+            Filter::Eq(_, value) => statement.condition(name, " = ?", value),
+            Filter::From(_, value) => statement.condition(name, " >= ?", value),
+            Filter::Below(_, value) => statement.condition(name, " < ?", value),
+            Filter::IsNull(_) => _ = write!(statement.sql, " AND {name} IS NULL"),
+            Filter::NotNull(_) => _ = write!(statement.sql, " AND {name} IS NOT NULL"),
+            Filter::In(_, values) => one_of(statement, name, values),
+            Filter::StartsWith(_, start) => {
+                let value = Value::Text(start.clone());
+                // The first condition finds the place in an index, the second one is exact.
+                statement.condition(name, " >= ?", &value);
+                let _ = write!(statement.sql, " AND substr({name}, 1");
+                statement.push(", length(CAST(? AS TEXT)))", &value);
+                statement.push(" = ?", &value);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As many places as the next power of two, the last value in those that are left: lists of every length share
+/// a few statements, which stay prepared.
+fn one_of(statement: &mut Statement, name: &str, values: &[Value]) {
+    let Some(last) = values.last() else {
+        statement.sql.push_str(" AND FALSE");
+        return;
+    };
+    let _ = write!(statement.sql, " AND {name} IN (");
+    for place in 0..values.len().next_power_of_two() {
+        statement.push(if place == 0 { "?" } else { ", ?" }, values.get(place).unwrap_or(last));
+    }
+    statement.sql.push(')');
+}
+
+/// The rows that come after a cursor in the order (before it, if `reverse`). Nulls come first, as in [`Value`].
+fn beyond(
+    statement: &mut Statement,
+    table: &Table,
+    order: &[(usize, Direction)],
+    cursor: &[Value],
+    reverse: bool,
+) {
+    let column = |place: usize| {
+        let (index, direction) = order[place];
+        (quoted(table.columns[index].name), (direction == Direction::Ascending) != reverse)
+    };
+    if let (Some(first), Some((index, _))) = (cursor.first(), order.first())
+        && *first != Value::Null
+        && !table.columns[*index].nullable
+    {
+        // Implied by what follows, but only this finds the place in an index.
+        let (name, rising) = column(0);
+        statement.condition(&name, if rising { " >= ?" } else { " <= ?" }, first);
+    }
+    statement.sql.push_str(" AND (FALSE");
+    for (last, value) in cursor.iter().enumerate() {
+        statement.sql.push_str(" OR (TRUE");
+        for (place, equal) in cursor[..last].iter().enumerate() {
+            match equal {
+                Value::Null => _ = write!(statement.sql, " AND {} IS NULL", column(place).0),
+                equal => statement.condition(&column(place).0, " = ?", equal),
+            }
+        }
+        let (name, rising) = column(last);
+        match (rising, value) {
+            (true, Value::Null) => _ = write!(statement.sql, " AND {name} IS NOT NULL"),
+            (true, value) => statement.condition(&name, " > ?", value),
+            (false, Value::Null) => statement.sql.push_str(" AND FALSE"),
+            (false, value) => {
+                let _ = write!(statement.sql, " AND ({name} IS NULL OR {name}");
+                statement.push(" < ?)", value);
+            }
+        }
+        statement.sql.push(')');
+    }
+    statement.sql.push(')');
+}

@@ -1,0 +1,132 @@
+//! What befalls a server and the way to it: nothing is lost, nothing is written twice.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use octocity_adapters::postgres::PostgresRows;
+use octocity_projections::testing::{Garage, History, hashes, play};
+use octocity_projections::{
+    Engine, EngineOptions, MemoryRows, ReadModels, Select, StoreError, TableHash, views,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cut::{Cuts, way};
+use crate::server::{Own, Schema, moves, url};
+
+const IN_TIME: Duration = Duration::from_secs(60);
+
+async fn history() -> (Arc<History>, Vec<TableHash>) {
+    let history = Arc::new(play(&mut [Garage::new(1)], &moves()).await);
+    let wanted = hashes(&history.read(Arc::new(MemoryRows::new()), 4_096).await).await;
+    (history, wanted)
+}
+
+async fn engine(history: &History, rows: PostgresRows) -> Engine {
+    let options = EngineOptions { batch_events: 20, retry_seconds: 0 };
+    Engine::open(Arc::new(history.log.clone()), Arc::new(rows), options).await.unwrap()
+}
+
+/// Runs on through faults, as in a server.
+fn follow(engine: Engine) -> (ReadModels, watch::Sender<bool>, JoinHandle<()>) {
+    let (stop, stopped) = watch::channel(false);
+    let models = engine.models();
+    (models, stop, tokio::spawn(engine.run(stopped)))
+}
+
+async fn at_head(history: &History, models: &ReadModels) {
+    let head = *octocity_log::EventLog::head(&history.log).borrow();
+    assert!(models.wait_for(&views::tables(), head, IN_TIME).await, "the rows stand still");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_cut_at_a_commit_loses_and_doubles_nothing() {
+    let (history, wanted) = history().await;
+    let server = url();
+    let port = server.rsplit_once(':').unwrap().1.split('/').next().unwrap();
+    let cuts = Arc::new(Cuts::default());
+    let own = way(port.parse().unwrap(), Arc::clone(&cuts)).await;
+    let schema = Schema::new();
+    let through =
+        Schema { url: server.replace(&format!(":{port}/"), &format!(":{own}/")), name: schema.name.clone() };
+    let engine = engine(&history, PostgresRows::new(through.database())).await;
+    cuts.before.store(3, Ordering::SeqCst);
+    cuts.after.store(3, Ordering::SeqCst);
+    let (models, stop, task) = follow(engine);
+    at_head(&history, &models).await;
+    assert_eq!((cuts.before.load(Ordering::SeqCst), cuts.after.load(Ordering::SeqCst)), (0, 0));
+    assert_eq!(hashes(&models).await, wanted);
+    stop.send_replace(true);
+    task.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_ended_between_write_and_commit_writes_nothing() {
+    let (history, wanted) = history().await;
+    let schema = Schema::new();
+    let engine = engine(&history, PostgresRows::new(schema.database())).await;
+    // Somebody holds the newest row of a table: the writer has moved its checkpoint, and waits with its rows.
+    let (client, connection) = tokio_postgres::connect(&schema.url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute(&format!("BEGIN; LOCK TABLE {}.visits IN EXCLUSIVE MODE", schema.name))
+        .await
+        .unwrap();
+    let (models, stop, task) = follow(engine);
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks
+         WHERE NOT granted AND relation = '{}.visits'::regclass",
+        schema.name
+    );
+    for _ in 0..3 {
+        while client.query(&end, &[]).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(schema.sql("SELECT FROM checkpoints").await.is_empty(), "half a batch was written");
+    }
+    client.batch_execute("COMMIT").await.unwrap();
+    at_head(&history, &models).await;
+    assert_eq!(hashes(&models).await, wanted);
+    stop.send_replace(true);
+    task.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_is_waited_for() {
+    let (history, wanted) = history().await;
+    let server = Own::start();
+    let schema = Schema::at(&server.url());
+    let (models, stop, task) = follow(engine(&history, PostgresRows::new(schema.database())).await);
+    server.stop();
+    let reader = Arc::clone(&models.store);
+    let table = views::tables()[0];
+    let reading = tokio::spawn(async move { reader.select(Select::new(table)).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!reading.is_finished(), "a read is tried again while the server is away");
+    server.start_again();
+    reading.await.unwrap().unwrap();
+    at_head(&history, &models).await;
+    assert_eq!(hashes(&models).await, wanted);
+    stop.send_replace(true);
+    task.await.unwrap();
+    server.stop();
+    let away = models.store.select(Select::new(table)).await;
+    assert!(matches!(away, Err(StoreError::Unavailable(_))), "not for ever: {away:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_projectors_of_the_same_views_take_turns_and_double_nothing() {
+    let (history, wanted) = history().await;
+    let schema = Schema::new();
+    let one = follow(engine(&history, PostgresRows::new(schema.database())).await);
+    let other = follow(engine(&history, PostgresRows::new(schema.database())).await);
+    for (models, _, _) in [&one, &other] {
+        at_head(&history, models).await;
+        assert_eq!(hashes(models).await, wanted);
+    }
+    for (_, stop, task) in [one, other] {
+        stop.send_replace(true);
+        task.await.unwrap();
+    }
+}

@@ -31,7 +31,7 @@ Exit codes:
   2  usage or configuration
   3  the data folder: written by a newer version, in use by another process, damaged, without its
      log, or (hash, rebuild) not there
-  4  the input file: missing, unreadable, or cut off
+  4  the input file: missing, unreadable, cut off, or without a line that can be imported
   5  doctor found problems, or rebuild keys that stand still at an event that cannot be applied
 
 With --json the last line of standard output is one JSON object; on failure it is
@@ -169,7 +169,9 @@ nobody seen before it is vouched for any more. As an attendant would, the import
 visits from before the hole and recounts with the controller's number; both are events that say so.
 
 At the end it prints for each such period what was inside beside what the controller counted, and
-how far apart they were after each passage.
+how far apart they were after each new passage (with --json null where none was new). The report
+holds lines that are not clean; an exit that no visit matched is a clean line, and is counted beside
+the visits to review, which the query toReview of `octocity serve` lists with their reasons.
 
 Examples:
   octocity import gates --format aps gates.log.gz --report report.csv
@@ -182,6 +184,9 @@ interval. Every passage is a command through the whole handler, with its durable
 
 Rows that are malformed, negative, repeat a car park and time, or go back in time are in the report
 and change nothing; rows over capacity are applied, and reported as such.
+
+At the end it prints how many rows were usable, how many of these were known already (they are not
+sent again, so that a repeat has few commands and no rate), and how many are in the report.
 
 Stop it at any time, also by kill -9, and start it again: it goes on where it was. A car park's rows
 up to the newest one imported are taken as known, so the file again, or a later one that overlaps,

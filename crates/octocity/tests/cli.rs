@@ -42,7 +42,19 @@ fn a_gate_log_is_imported_once() {
     assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 10);
     let before = octocity.hashes();
     let again = octocity.run(&["import", "gates", "--format", "aps", &file, "--json"]);
-    assert_eq!((again.number("events_added"), again.number("duplicates")), (0, 12));
+    assert_eq!(
+        (again.number("events_added"), again.number("duplicates"), again.number("usable")),
+        (0, 12, 12)
+    );
+    for nothing_compared in ["mean_difference", "commands_per_second"] {
+        assert_eq!(again.json().get(nothing_compared), Some(&Value::Null), "{}", again.stdout);
+    }
+    assert!(again.stdout.contains("12 usable, of which 12 were known already"), "{}", again.stdout);
+    assert!(again.stdout.contains("no event added"), "{}", again.stdout);
+    let (facility, visits) = (again.json()["facility_id"].clone(), again.number("visits_to_review"));
+    assert!(visits > 0 && again.number("unmatched_exits") > 0, "{}", again.stdout);
+    let query = format!("toReview(facilityId: {facility})");
+    assert!(again.stdout.contains(&query), "{}", again.stdout);
     assert_eq!(octocity.hashes(), before);
 }
 
@@ -62,6 +74,21 @@ fn an_input_file_that_is_missing_or_cut_exits_with_4() {
     let cut = octocity.run(&["import", "occupancy", packed.to_str().unwrap()]);
     assert_eq!(cut.code, 4, "{}", cut.stderr);
     assert!(cut.stderr.contains("Fetch the file again"), "{}", cut.stderr);
+}
+
+#[test]
+fn a_file_without_a_usable_line_exits_with_4_and_registers_nothing() {
+    let octocity = Octocity::new();
+    let file = octocity.folder.path().join("other.csv");
+    for (lines, text) in [(0, ""), (2, "name;age\nAda;36\n")] {
+        std::fs::write(&file, text).unwrap();
+        for kind in ["gates", "occupancy"] {
+            let wrong = octocity.run(&["import", kind, file.to_str().unwrap(), "--json"]);
+            assert_eq!((wrong.code, &wrong.json()["error"]["exit_code"]), (4, &Value::from(4)), "{kind}");
+            let last = (wrong.number("lines"), wrong.number("reported"), wrong.number("events_added"));
+            assert_eq!(last, (lines, lines, 0), "{kind}: {}", wrong.stdout);
+        }
+    }
 }
 
 #[test]

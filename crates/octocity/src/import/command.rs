@@ -9,6 +9,7 @@ use super::gates::GateImport;
 use super::lines::Lines;
 use super::occupancy::OccupancyImport;
 use super::report::Report;
+use super::to_review::ToReview;
 use crate::args::{GateFormat, GatesArgs, OccupancyArgs};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -33,12 +34,16 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     import.report().finish(output)?;
     import.periods.say(output);
     read?;
+    let review = ToReview::of(&*node.rows, import.facility()).await?;
+    review.say(output);
     let mut more = Map::new();
     more.insert("reported_by_kind".to_owned(), json!(import.report().by_kind()));
+    more.insert("facility_id".to_owned(), json!(import.facility().to_string()));
+    more.insert("visits_to_review".to_owned(), json!(review.visits));
+    more.insert("unmatched_exits".to_owned(), json!(review.unmatched_exits));
     more.insert("periods".to_owned(), import.periods.to_json());
     more.insert("mean_difference".to_owned(), json!(import.periods.mean_difference()));
-    import.summary.finish(begun.elapsed(), more, output);
-    Ok(())
+    import.summary.finish(&args.file, begun.elapsed(), more, output)
 }
 
 pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) -> Result<(), Failure> {
@@ -62,6 +67,5 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     let mut more = Map::new();
     more.insert("reported_by_kind".to_owned(), json!(import.report().by_kind()));
     more.insert("seconds_until_sent".to_owned(), json!(sent.as_secs_f64()));
-    import.summary.finish(begun.elapsed(), more, output);
-    Ok(())
+    import.summary.finish(&args.file, begun.elapsed(), more, output)
 }

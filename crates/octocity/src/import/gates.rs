@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use octocity_domain::parking::{Credential, DeviceClock, Direction, ParkingCommand, ParkingEvent, Review};
-use octocity_domain::{Category, CommandId, Event, Fact, Timestamp, VisitId};
+use octocity_domain::{Category, CommandId, Event, FacilityId, Fact, Timestamp, VisitId};
 use octocity_log::{EventLog, StreamId};
 
 use super::aps::ApsLine;
@@ -77,8 +77,6 @@ impl GateImport {
 
     /// Reads all lines. Where the file cannot be read to its end, what was read is sent before the failure.
     pub async fn run(&mut self, mut lines: Lines, tick: impl Fn()) -> Result<(), Failure> {
-        self.summary.commands += 1;
-        self.summary.events_added += self.feed.register(&self.garage).await?;
         let read = loop {
             match lines.next() {
                 Ok(Some(line)) => self.line(line).await?,
@@ -91,6 +89,10 @@ impl GateImport {
         self.periods.end();
         self.summary.reported = self.report.reported();
         read
+    }
+
+    pub const fn facility(&self) -> FacilityId {
+        self.garage.facility
     }
 
     pub const fn report(&mut self) -> &mut Report {
@@ -109,6 +111,11 @@ impl GateImport {
                 return self.report.row(line.number, &complaint, &text);
             }
         };
+        if self.summary.usable == 0 {
+            self.summary.commands += 1;
+            self.summary.events_added += self.feed.register(&self.garage).await?;
+        }
+        self.summary.usable += 1;
         if self.begins_period(parsed.created) {
             self.flush().await?;
             self.open_books(&parsed).await?;

@@ -23,6 +23,7 @@ mod periods;
 mod report;
 mod sorter;
 mod summary;
+mod to_review;
 
 #[cfg(test)]
 mod tests;

@@ -110,6 +110,7 @@ impl OccupancyImport {
                 step
             }
         };
+        self.summary.usable += 1;
         self.bar.inc_length(u64::from(step.passages()));
         // A car park that failed takes no more: its failure is found here rather than at the end.
         while let Some(ended) = self.at_work.try_join_next() {

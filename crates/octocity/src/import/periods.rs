@@ -83,18 +83,18 @@ impl Periods {
                 period.largest_difference
             ));
         }
-        output.say(format!(
-            "  over all passages the mean difference is {:.2} vehicles",
-            self.mean_difference()
-        ));
+        if let Some(mean) = self.mean_difference() {
+            output.say(format!("  over all passages the mean difference is {mean:.2} vehicles"));
+        }
     }
 
-    pub fn mean_difference(&self) -> f64 {
+    /// Over all periods; None where nothing new was compared.
+    pub fn mean_difference(&self) -> Option<f64> {
         let (sum, count) = self
             .ended
             .iter()
             .fold((0, 0), |(sum, count), period| (sum + period.differences, count + period.passages));
-        sum as f64 / count.max(1) as f64
+        (count > 0).then(|| sum as f64 / count as f64)
     }
 
     pub fn to_json(&self) -> Value {

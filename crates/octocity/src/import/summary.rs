@@ -1,10 +1,12 @@
 //! What an import did, as its last line says it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::failure::Failure;
 use crate::output::{Output, peak_rss_bytes};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -18,24 +20,52 @@ pub struct Summary {
     pub duplicates: u64,
     /// Rows of the report; one that was applied all the same (over capacity) counts here too.
     pub reported: u64,
+    /// Rows that say something clean, whether it was known or not.
+    pub usable: u64,
 }
 
 impl Summary {
-    /// The documented keys first, in their order; `more` after them.
-    pub fn finish(self, took: Duration, more: Map<String, Value>, output: Output) {
+    /// The documented keys first, in their order; `more` after them. A file of no use is a failure.
+    pub fn finish(
+        self,
+        file: &Path,
+        took: Duration,
+        more: Map<String, Value>,
+        output: Output,
+    ) -> Result<(), Failure> {
         let seconds = took.as_secs_f64();
-        let rate = self.commands as f64 / seconds.max(0.001);
+        // What is known is passed over or answered from the ledger: its rate would say nothing of storing.
+        let rate = (self.events_added > 0).then(|| self.commands as f64 / seconds.max(0.001));
         output.say(format!(
-            "{} lines, {} commands, {} events added, {} duplicates, {} reported; {seconds:.1} s, {rate:.0} commands/s",
-            self.lines, self.commands, self.events_added, self.duplicates, self.reported
+            "{} lines: {} usable, of which {} were known already; {} reported",
+            self.lines, self.usable, self.duplicates, self.reported
         ));
-        output.finish(&LastLine {
+        output.say(match rate {
+            Some(rate) => format!(
+                "{} events added by {} commands in {seconds:.1} s, {rate:.0} commands/s",
+                self.events_added, self.commands
+            ),
+            None => format!("no event added; {seconds:.1} s"),
+        });
+        let last = LastLine {
             summary: self,
             seconds: rounded(seconds),
-            commands_per_second: rounded(rate),
+            commands_per_second: rate.map(rounded),
             peak_rss_bytes: peak_rss_bytes(),
             more,
-        });
+        };
+        if self.usable > 0 {
+            output.finish(&last);
+            return Ok(());
+        }
+        let mut failure = Failure::input(format!(
+            "{} has no line that can be imported; name a file of the format that --help shows.",
+            file.display()
+        ));
+        if let Ok(Value::Object(last)) = serde_json::to_value(&last) {
+            failure.more = last;
+        }
+        Err(failure)
     }
 }
 
@@ -49,7 +79,8 @@ struct LastLine {
     #[serde(flatten)]
     summary: Summary,
     seconds: f64,
-    commands_per_second: f64,
+    /// Null where nothing was added.
+    commands_per_second: Option<f64>,
     peak_rss_bytes: u64,
     #[serde(flatten)]
     more: Map<String, Value>,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use octocity_domain::{Decider, FacilityId};
 use octocity_log::{EventLog, LogError, SnapshotStore, StreamId};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::actor::{Actor, Answer, Message, Queued, Unanswered};
@@ -28,18 +29,22 @@ pub(crate) struct Streams<D: Decider> {
 
 struct Live<D: Decider> {
     actors: HashMap<Uuid, Slot<D>>,
+    /// Actors that take no more but may still be appending: a successor loads its state after they ended.
+    leaving: HashMap<Uuid, JoinHandle<()>>,
     /// Counts the uses, to tell which actors were not used for longest.
     uses: u64,
 }
 
 struct Slot<D: Decider> {
     inbox: mpsc::Sender<Message<D>>,
+    actor: JoinHandle<()>,
     last_use: u64,
 }
 
 impl<D: Decider> Streams<D> {
     pub fn new(environment: Arc<Environment>) -> Self {
-        Self { environment, live: Mutex::new(Live { actors: HashMap::new(), uses: 0 }) }
+        let live = Live { actors: HashMap::new(), leaving: HashMap::new(), uses: 0 };
+        Self { environment, live: Mutex::new(live) }
     }
 
     /// Decides a command on the stream's state; returns when what it rests on is durable.
@@ -84,19 +89,19 @@ impl<D: Decider> Streams<D> {
     }
 
     fn send(&self, id: Uuid, message: Message<D>) -> Result<(), CommandError> {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = &mut *self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.uses += 1;
         let uses = live.uses;
         let mut message = message;
         // An actor that has just gone idle refuses; a new one takes over.
         for _ in 0..2 {
-            let slot = live.actors.entry(id).or_insert_with(|| self.start(id));
+            let slot = live.actors.entry(id).or_insert_with(|| self.start(id, live.leaving.remove(&id)));
             slot.last_use = uses;
             match slot.inbox.try_send(message) {
                 Ok(()) => break,
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(CommandError::Busy),
                 Err(mpsc::error::TrySendError::Closed(refused)) => {
-                    live.actors.remove(&id);
+                    live.leaving.extend(live.actors.remove(&id).map(|slot| (id, slot.actor)));
                     message = refused;
                 }
             }
@@ -107,23 +112,31 @@ impl<D: Decider> Streams<D> {
         Ok(())
     }
 
-    fn start(&self, id: Uuid) -> Slot<D> {
+    fn start(&self, id: Uuid, predecessor: Option<JoinHandle<()>>) -> Slot<D> {
         let (inbox, messages) = mpsc::channel(self.environment.options.queue);
         let stream = StreamId::new(D::CATEGORY, id);
-        tokio::spawn(Actor::new(stream, Arc::clone(&self.environment), messages).run());
-        Slot { inbox, last_use: 0 }
+        let actor = Actor::new(stream, Arc::clone(&self.environment), messages);
+        let actor = tokio::spawn(async move {
+            if let Some(predecessor) = predecessor {
+                // One that panicked has ended too.
+                let _ = predecessor.await;
+            }
+            actor.run().await;
+        });
+        Slot { inbox, actor, last_use: 0 }
     }
 }
 
 impl<D: Decider> Live<D> {
-    /// Lets go of the half that was not used for longest. One that is at work finishes; the expected revision
-    /// keeps it apart from a successor.
+    /// Lets go of the half that was not used for longest. One that is at work finishes before a successor begins.
     fn evict(&mut self, queue: usize) {
         let mut uses: Vec<u64> = self.actors.values().map(|slot| slot.last_use).collect();
         let half = uses.len() / 2;
         let (_, median, _) = uses.select_nth_unstable(half);
         let median = *median;
-        self.actors.retain(|_, slot| slot.last_use >= median || slot.inbox.capacity() < queue);
+        self.leaving.retain(|_, actor| !actor.is_finished());
+        let idle = |_: &Uuid, slot: &mut Slot<D>| slot.last_use < median && slot.inbox.capacity() == queue;
+        self.leaving.extend(self.actors.extract_if(idle).map(|(id, slot)| (id, slot.actor)));
     }
 }
 

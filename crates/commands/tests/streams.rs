@@ -91,6 +91,30 @@ async fn a_full_queue_says_busy_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn a_stream_that_was_let_go_while_it_appends_is_read_after_that() {
+    let world = World::new().await;
+    let (log, handler) = held(&world, HandlerOptions { live_streams: 1, ..HandlerOptions::default() });
+    let submission = world.submit(enter("gate", "B-1"));
+    let entry = tokio::spawn({
+        let (handler, facility) = (handler.clone(), world.facility);
+        async move { handler.parking(facility, submission).await }
+    });
+    settle().await;
+    // Another stream takes the room of this one, whose append is under way.
+    let other = octocity_domain::FacilityId::new(uuid::Uuid::from_u128(8));
+    handler.look_at_parking(other, |_| ()).await.unwrap();
+    let read = tokio::spawn({
+        let (handler, facility) = (handler.clone(), world.facility);
+        async move { handler.look_at_parking(facility, |state| state.pool(pool()).inside()).await }
+    });
+    settle().await;
+    assert!(!entry.is_finished() && !read.is_finished());
+    log.permits.add_permits(1);
+    accepted(entry.await.unwrap());
+    assert_eq!(read.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
 async fn two_owners_of_one_stream_never_grant_a_place_twice() {
     let world = World::new().await;
     let places = ParkingCommand::SetPoolCapacity { pool: pool(), places: Some(10) };

@@ -14,6 +14,9 @@ use crate::ledger::check_id;
 use crate::streams::Environment;
 use crate::submission::{CommandError, Outcome, Reply};
 
+/// Events read back for repeats, by revision. One that cannot be decoded faults the replies that need it, no other.
+type ReadBack<E> = HashMap<u64, Result<Fact<E>, LogError>>;
+
 /// Repeats whose events lie this near to each other are read back together.
 const NEAR: u64 = 64;
 
@@ -165,7 +168,7 @@ impl<D: Decider> Draft<D> {
     }
 
     /// The events of the accepted commands that are repeated here, by revision; near ones in one read.
-    async fn read_back(&self, environment: &Environment) -> Result<HashMap<u64, Fact<D::Event>>, LogError> {
+    async fn read_back(&self, environment: &Environment) -> Result<ReadBack<D::Event>, LogError> {
         let mut ranges: Vec<(u64, u64)> = self.verdicts.iter().filter_map(range_to_read).collect();
         ranges.sort_unstable();
         let mut read = HashMap::new();
@@ -176,7 +179,11 @@ impl<D: Decider> Draft<D> {
             }
             let limit = (end - from) as usize;
             for event in environment.log.read_stream(self.append.stream, from, limit).await? {
-                read.insert(event.revision, Fact::new(decoded::<D>(&event)?, event.meta.happened_at));
+                let fact = decoded::<D>(&event).map(|decoded| Fact::new(decoded, event.meta.happened_at));
+                if let Err(error) = &fact {
+                    tracing::error!(stream = %event.stream, revision = event.revision, %error, "a repeat's reply cannot be read back");
+                }
+                read.insert(event.revision, fact);
             }
         }
         Ok(read)
@@ -194,15 +201,15 @@ fn range_to_read<D: Decider>(verdict: &Verdict<D>) -> Option<(u64, u64)> {
 
 fn stored_answer<D: Decider>(
     entry: &LedgerEntry,
-    stored: &HashMap<u64, Fact<D::Event>>,
+    stored: &ReadBack<D::Event>,
 ) -> Result<Answer<D>, Unanswered> {
     let damaged = || LogError::Damaged("a ledger entry names what the stream does not have".to_owned());
     let outcome = match &entry.refusal {
         Some(refusal) => Outcome::Refused(serde_json::from_slice(refusal).map_err(|_| damaged())?),
         None => {
             let revisions = entry.first_revision..entry.first_revision + u64::from(entry.events);
-            let facts: Option<Vec<_>> = revisions.map(|revision| stored.get(&revision).cloned()).collect();
-            Outcome::Accepted(facts.ok_or_else(damaged)?)
+            let fact = |revision| stored.get(&revision).cloned().unwrap_or_else(|| Err(damaged()));
+            Outcome::Accepted(revisions.map(fact).collect::<Result<_, _>>()?)
         }
     };
     let reply = Reply { outcome, position: entry.position, repeated: true };

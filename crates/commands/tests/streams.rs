@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use octocity_commands::{CommandError, Handler, HandlerOptions, Outcome};
 use octocity_domain::parking::{Direction, ParkingCommand, ParkingRefusal, ParkingState};
-use octocity_log::{MemorySnapshots, SnapshotStore, StreamId};
+use octocity_log::{LogError, MemorySnapshots, SnapshotStore, StreamId};
 use support::held_log::HeldLog;
 use support::*;
 
@@ -66,6 +66,39 @@ async fn waiting_commands_are_one_append() {
         accepted(send.await.unwrap());
     }
     assert_eq!(world.count("VehicleEntered").await, 100);
+}
+
+#[tokio::test]
+async fn a_repeat_that_cannot_be_read_back_faults_alone() {
+    let world = World::new().await;
+    let (log, handler) = held(&world, HandlerOptions::default());
+    log.permits.add_permits(2);
+    let (unread, known) = (world.submit(enter("gate", "B-1")), world.submit(enter("gate", "B-2")));
+    for submission in [&unread, &known] {
+        accepted(handler.parking(world.facility, submission.clone()).await);
+    }
+    *log.garbled.lock().unwrap() = Some(unread.command_id);
+    let news = world.submit(enter("gate", "B-3"));
+    // Held, so that what comes meanwhile is one batch.
+    let first = world.submit(enter("gate", "B-4"));
+    let sends: Vec<_> = [first, unread, known, news]
+        .into_iter()
+        .map(|submission| {
+            let (handler, facility) = (handler.clone(), world.facility);
+            tokio::spawn(async move { handler.parking(facility, submission).await })
+        })
+        .collect();
+    settle().await;
+    log.permits.add_permits(2);
+    let mut replies = Vec::new();
+    for send in sends {
+        replies.push(send.await.unwrap());
+    }
+    assert!(matches!(replies[1], Err(CommandError::Log(LogError::Damaged(_)))), "{:?}", replies[1]);
+    assert!(replies[2].as_ref().unwrap().repeated);
+    for reply in [replies.remove(3), replies.remove(0)] {
+        accepted(reply);
+    }
 }
 
 #[tokio::test]

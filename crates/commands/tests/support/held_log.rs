@@ -1,6 +1,6 @@
 //! A log whose appends wait for a permit: what was decided is not durable yet.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use octocity_domain::{Category, CommandId, Timestamp};
@@ -14,11 +14,13 @@ use tokio::sync::{Semaphore, watch};
 pub struct HeldLog {
     pub log: MemoryLog,
     pub permits: Arc<Semaphore>,
+    /// The events of this command cannot be decoded.
+    pub garbled: Arc<Mutex<Option<CommandId>>>,
 }
 
 impl HeldLog {
     pub fn new(log: MemoryLog) -> Self {
-        Self { log, permits: Arc::new(Semaphore::new(0)) }
+        Self { log, permits: Arc::new(Semaphore::new(0)), garbled: Arc::default() }
     }
 }
 
@@ -40,7 +42,12 @@ impl EventLog for HeldLog {
         from: u64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.log.read_stream(stream, from, limit).await
+        let mut events = self.log.read_stream(stream, from, limit).await?;
+        let garbled = *self.garbled.lock().unwrap();
+        for event in events.iter_mut().filter(|event| Some(event.meta.command_id) == garbled) {
+            event.data = b"{}".to_vec();
+        }
+        Ok(events)
     }
     async fn read_stream_back(
         &self,

@@ -61,3 +61,26 @@ async fn a_capture_stays_done_when_it_was_refunded() {
     let again = server.command("capturePayment", WANTED, capture).await;
     assert_eq!((&again["outcome"], &again["status"]), (&json!("DONE"), &json!("REFUNDED")), "{again:#}");
 }
+
+#[tokio::test]
+async fn a_payment_without_a_known_outcome_is_there_to_review() {
+    let limits = Limits { settle_seconds: 1, ..Limits::default() };
+    let server = serve_with(Auth::default(), limits, true).await;
+    let lost = order(&server, "lost").await;
+    let told = server.command("authorizePayment", &format!("{WANTED} position"), lost.clone()).await;
+    assert_eq!(told["outcome"], "PENDING", "{told:#}");
+    let query = "query ($facility: ID!, $after: String) {
+        paymentsToReview(facilityId: $facility, afterPosition: $after) { nodes { id unresolved unresolvedSince } }
+    }";
+    let variables = json!({ "facility": lost["facilityId"], "after": told["position"] });
+    let listed = server.data(query, variables).await;
+    let listed = listed["paymentsToReview"]["nodes"].as_array().unwrap();
+    assert_eq!(listed.len(), 1, "{listed:#?}");
+    assert_eq!((&listed[0]["id"], &listed[0]["unresolved"]), (&told["paymentId"], &json!(true)));
+    assert!(listed[0]["unresolvedSince"].is_string());
+
+    let other = order(&server, "tok_1").await;
+    let done = server.command("authorizePayment", &format!("{WANTED} position"), other.clone()).await;
+    let variables = json!({ "facility": other["facilityId"], "after": done["position"] });
+    assert_eq!(server.data(query, variables).await["paymentsToReview"]["nodes"], json!([]));
+}

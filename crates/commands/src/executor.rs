@@ -9,9 +9,11 @@
 //! to, so that millions of imported passages cost one reading; reading them again after a restart plans nothing.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use octocity_domain::process::{About, PROCESSES, Planned, Process, Reaction};
 use octocity_domain::{CommandId, Timestamp};
 use octocity_log::{EventLog, LogError, Origin, Position, RecordedEvent, decode};
@@ -20,6 +22,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{self, JoinError, JoinSet};
 use uuid::Uuid;
 
+use crate::backoff::Backoffs;
 use crate::gateway::PaymentGateway;
 use crate::handler::Handler;
 use crate::process_store::{Checkpoint, Misplaced, OutboxChange, ProcessStore, ProcessStoreError, Step};
@@ -35,9 +38,6 @@ const AT_ONCE: usize = 64;
 const QUIET_POSITIONS: u64 = 200_000;
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-const BACKOFF_SECONDS_AT_MOST: i64 = 60;
-/// How long after its end a backoff still counts as one of the same trouble.
-const BACKOFF_FORGOTTEN_SECONDS: i64 = 3600;
 
 /// Why the executor stopped for a moment.
 #[derive(Debug, Error)]
@@ -81,7 +81,7 @@ pub struct Executor {
     pub(crate) gateway: Arc<dyn PaymentGateway>,
     clock: Arc<dyn Clock>,
     tail: Mutex<Option<Tail>>,
-    backoff: Mutex<HashMap<Uuid, Backoff>>,
+    backoff: Mutex<Backoffs>,
     progress: watch::Sender<Progress>,
 }
 
@@ -91,12 +91,6 @@ struct Tail {
     written: Position,
 }
 
-/// A subject whose effect met a fault.
-struct Backoff {
-    faults: u32,
-    until: Timestamp,
-}
-
 impl Executor {
     pub fn new(
         handler: Arc<Handler>,
@@ -104,7 +98,7 @@ impl Executor {
         gateway: Arc<dyn PaymentGateway>,
     ) -> Arc<Self> {
         let (log, clock) = (Arc::clone(&handler.environment.log), Arc::clone(&handler.environment.clock));
-        let (tail, backoff) = (Mutex::new(None), Mutex::new(HashMap::new()));
+        let (tail, backoff) = (Mutex::new(None), Mutex::new(Backoffs::default()));
         let progress = watch::Sender::new(Progress::default());
         Arc::new(Self { handler, log, store, gateway, clock, tail, backoff, progress })
     }
@@ -219,10 +213,8 @@ impl Executor {
 
     /// The subjects whose effects are not to be started now: under way, or in a backoff.
     async fn waiting(&self, running: &Running) -> Vec<Uuid> {
-        let now = self.clock.now();
         let backoff = self.backoff.lock().await;
-        let held = backoff.iter().filter(|(_, fault)| fault.until > now).map(|(subject, _)| *subject);
-        held.chain(running.subjects.values().copied()).collect()
+        backoff.waiting(self.clock.now()).chain(running.subjects.values().copied()).collect()
     }
 
     fn checkpoints(&self, positions: &[Position]) -> Vec<Checkpoint> {
@@ -292,13 +284,18 @@ impl Executor {
     async fn carry_out(self: Arc<Self>, subject: Uuid, effects: Vec<Planned>) -> Finished {
         let mut finished = Finished { subject, done: Vec::new(), fault: None };
         for planned in effects {
-            match self.carry_out_one(&planned).await {
-                Ok(()) => finished.done.push(planned.id),
-                Err(error) => {
-                    finished.fault = Some((planned, error));
-                    break;
+            // Nothing that an effect changes outlives it half done: what it shares is behind locks or in the log.
+            let carried_out = AssertUnwindSafe(self.carry_out_one(&planned)).catch_unwind().await;
+            let fault = match carried_out {
+                Ok(Ok(())) => {
+                    finished.done.push(planned.id);
+                    continue;
                 }
-            }
+                Ok(Err(error)) => Fault::Error(error),
+                Err(_) => Fault::Panic,
+            };
+            finished.fault = Some((planned, fault));
+            break;
         }
         finished
     }
@@ -315,8 +312,9 @@ impl Executor {
                 }
                 Err(error) => {
                     // Nothing of the subject is known to be done, and all is tried again.
-                    tracing::error!(%error, "an effect ended abnormally, and is tried again later");
-                    if let Some(subject) = running.subjects.remove(&error.id()) {
+                    let subject = running.subjects.remove(&error.id());
+                    tracing::error!(?subject, "effects ended abnormally, and are tried again later");
+                    if let Some(subject) = subject {
                         self.back_off(subject).await;
                     }
                 }
@@ -333,23 +331,25 @@ impl Executor {
     }
 
     async fn note(&self, ended: &Finished) {
-        let Some((planned, error)) = &ended.fault else {
-            self.backoff.lock().await.remove(&ended.subject);
+        let Some((planned, fault)) = &ended.fault else {
+            self.backoff.lock().await.over(ended.subject);
             return;
         };
-        let effect = planned.effect.name();
-        tracing::warn!(process = %planned.process, effect, id = %planned.id, %error, "an effect is tried again later");
+        let (process, effect, id, subject) =
+            (&planned.process, planned.effect.name(), planned.id, ended.subject);
+        match fault {
+            Fault::Error(error) => {
+                tracing::warn!(%process, effect, %id, %subject, %error, "an effect is tried again later");
+            }
+            Fault::Panic => {
+                tracing::error!(%process, effect, %id, %subject, "an effect panicked, and is tried again later");
+            }
+        }
         self.back_off(ended.subject).await;
     }
 
     async fn back_off(&self, subject: Uuid) {
-        let now = self.clock.now();
-        let mut backoff = self.backoff.lock().await;
-        // Those that were cancelled meanwhile are not tried again, and would stay for ever.
-        backoff.retain(|_, fault| fault.until.plus_seconds(BACKOFF_FORGOTTEN_SECONDS) > now);
-        let faults = backoff.get(&subject).map_or(0, |known| known.faults) + 1;
-        let wait_seconds = (1_i64 << faults.min(6)).min(BACKOFF_SECONDS_AT_MOST);
-        backoff.insert(subject, Backoff { faults, until: now.plus_seconds(wait_seconds) });
+        self.backoff.lock().await.fault(subject, self.clock.now());
     }
 }
 
@@ -367,7 +367,14 @@ struct Running {
 struct Finished {
     subject: Uuid,
     done: Vec<CommandId>,
-    fault: Option<(Planned, CommandError)>,
+    fault: Option<(Planned, Fault)>,
+}
+
+/// Why an effect is not known to be done.
+enum Fault {
+    Error(CommandError),
+    /// What it said may hold personal data, and is kept nowhere.
+    Panic,
 }
 
 fn event_types() -> Vec<&'static str> {

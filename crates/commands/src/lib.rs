@@ -1,6 +1,7 @@
 //! The shell round `decide`: stream actors, the ledger of command ids, facts, processes and deadlines.
 
 mod actor;
+mod backoff;
 mod batch;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;

@@ -3,94 +3,13 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use octocity_commands::{Executor, MemoryProcessStore, Outcome, Submission};
+use octocity_commands::Outcome;
 use octocity_domain::parking::ParkingRefusal;
-use octocity_domain::payments::{Allocation, Payable, PaymentCommand, PaymentEvent, PaymentStatus, Token};
-use octocity_domain::{Currency, Money, PaymentId, VisitId};
+use octocity_domain::payments::{PaymentCommand, PaymentStatus};
 use octocity_log::Fault;
-use support::gateway::{Answer, ScriptedGateway};
+use support::gateway::Answer;
+use support::till::{Till, euro};
 use support::*;
-
-/// A world in which one visit has been inside for an hour and a half, and owes 400.
-struct Till {
-    world: World,
-    store: MemoryProcessStore,
-    gateway: ScriptedGateway,
-    executor: Arc<Executor>,
-    visit: VisitId,
-    payment: PaymentId,
-}
-
-impl Till {
-    async fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let world = World::new().await;
-        let (store, gateway) = (MemoryProcessStore::default(), ScriptedGateway::answering(answers));
-        let executor =
-            Executor::new(world.handler.clone(), Arc::new(store.clone()), Arc::new(gateway.clone()));
-        executor.run_until_idle().await.unwrap();
-        let visit = world.enter("B-1").await;
-        world.clock.pass_seconds(90 * 60);
-        let payment = id_at(world.clock_now()).payment();
-        Self { world, store, gateway, executor, visit, payment }
-    }
-
-    /// All in memory is gone; the log, the store and the gateway stand.
-    fn restart(&mut self) {
-        self.world.handler = self.world.another_handler();
-        let (store, gateway) = (Arc::new(self.store.clone()), Arc::new(self.gateway.clone()));
-        self.executor = Executor::new(self.world.handler.clone(), store, gateway);
-    }
-
-    async fn run(&self) {
-        self.executor.run_until_idle().await.unwrap();
-    }
-
-    fn authorize(&self) -> PaymentCommand {
-        let (payable, amount_minor) = (Payable::Session { visit: self.visit }, 400);
-        PaymentCommand::AuthorizePayment {
-            facility: self.world.facility,
-            amount: euro(amount_minor),
-            allocations: vec![Allocation { payable, amount_minor }],
-            token: Token::new("tok"),
-            priced_at: Some(self.world.clock_now()),
-        }
-    }
-
-    async fn pay(&self, command: PaymentCommand) -> Vec<PaymentEvent> {
-        accepted(self.send(self.world.submit(command)).await)
-    }
-
-    async fn send(
-        &self,
-        submission: Submission<PaymentCommand>,
-    ) -> Result<
-        octocity_commands::Reply<PaymentEvent, octocity_domain::payments::PaymentRefusal>,
-        octocity_commands::CommandError,
-    > {
-        self.world.handler.payment(self.payment, submission).await
-    }
-
-    async fn captured(&self) {
-        self.pay(self.authorize()).await;
-        self.run().await;
-        self.pay(PaymentCommand::CapturePayment { amount: None }).await;
-    }
-
-    async fn owed(&self) -> i64 {
-        let quote = self.world.handler.quote(self.world.facility, self.visit).await.unwrap();
-        quote.expect("a visit that costs money").owed.amount_minor
-    }
-
-    async fn status(&self) -> Option<PaymentStatus> {
-        self.world.handler.payment_state(self.payment).await.unwrap().status()
-    }
-}
-
-fn euro(amount_minor: i64) -> Money {
-    Money::new(amount_minor, Currency::try_new("EUR").unwrap())
-}
 
 #[tokio::test]
 async fn an_exit_is_refused_with_the_quote_and_granted_once_paid() {

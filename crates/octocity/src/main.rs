@@ -45,6 +45,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     match Config::load(&cli.common, environment) {
         Ok(config) => {
             log_to_stderr(config.log);
+            log_panics();
             runtime.block_on(dispatch(cli, &config, output))
         }
         // The doctor looks at the rest all the same.
@@ -81,4 +82,12 @@ fn log_to_stderr(level: LevelFilter) {
         // A line that cannot be written (a closed pipe, a full disk) is lost; it must not end the thread that wrote it.
         .log_internal_errors(false)
         .init();
+}
+
+/// What a panic says may hold a plate or a token: where it was is logged, and is enough to find it.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a fault of ours: the code panicked here; please report the place");
+    }));
 }

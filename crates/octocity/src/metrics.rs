@@ -4,10 +4,12 @@ use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use octocity_api::{Probes, Readiness};
 use octocity_commands::Progress;
 use octocity_log::{LogError, Position};
 use octocity_projections::ReadModels;
+use octocity_projections::payments::queries::unresolved;
 use tokio::sync::watch;
 
 use crate::node::Node;
@@ -55,6 +57,7 @@ fn stands_still(part: &str, ended: bool, faulty: bool) -> Option<String> {
     faulty.then(|| format!("The {part} stand still after a fault; look for it in the server's log."))
 }
 
+#[async_trait]
 impl Probes for Vitals {
     fn readiness(&self) -> Readiness {
         if let Some(sentence) = self.trouble() {
@@ -76,7 +79,7 @@ impl Probes for Vitals {
         Readiness::Ready
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         let log = self.node.log.counters();
         let head = self.node.head();
         let stats = &self.models.stats;
@@ -108,9 +111,28 @@ impl Probes for Vitals {
         let behind = processes.head.0.saturating_sub(processes.position.0);
         text.gauge("octocity_processes_lag_positions", "How far the processes are behind the log.", behind);
         text.gauge("octocity_outbox_due", "Effects that are due and not done.", processes.due);
+        self.write_unresolved(&mut text).await;
         text.gauge("octocity_live_topics", "What subscribers listen to.", self.models.live.topics());
         text.gauge("octocity_resident_bytes", "Memory in use.", resident_bytes());
         text.0
+    }
+}
+
+impl Vitals {
+    /// A gateway that does not answer is alarming by its age; left out where the rows cannot be read.
+    async fn write_unresolved(&self, text: &mut Text) {
+        let Ok((count, since)) = unresolved(&*self.models.store).await else { return };
+        let age_seconds = since.map_or(0, |since| self.node.clock.now().seconds_since(since).max(0));
+        text.gauge(
+            "octocity_gateway_calls_unresolved",
+            "Payments whose gateway call has no known outcome.",
+            count,
+        );
+        text.gauge(
+            "octocity_gateway_calls_unresolved_seconds",
+            "How long the oldest of them has had none.",
+            age_seconds,
+        );
     }
 }
 

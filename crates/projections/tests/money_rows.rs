@@ -161,6 +161,7 @@ async fn a_payment_is_authorised_captured_and_refunded() {
         (0, requested()),
         (0, call(1, GatewayVerb::Authorize, 8_000)),
         (5, PaymentEvent::GatewayCallUnresolved { call: 1, reason: "timeout".to_owned() }),
+        (7, PaymentEvent::GatewayCallUnresolved { call: 1, reason: "timeout".to_owned() }),
         (9, PaymentEvent::PaymentAuthorized { call: 1, reference: reference() }),
         (20, call(2, GatewayVerb::Capture, 8_000)),
         (21, PaymentEvent::PaymentCaptured { call: 2, amount: crowns(8_000), reference: reference() }),
@@ -171,24 +172,25 @@ async fn a_payment_is_authorised_captured_and_refunded() {
         let models = given(Category::Payment, payment(5).uuid(), &scene[..events]).await;
         row::<PaymentRow>(&models, (facility(1), payment(5))).await
     };
-    let unresolved = after(3).await;
-    assert_eq!((unresolved.status, unresolved.unresolved), (PaymentStatus::Requested, true));
+    let unresolved = after(4).await;
+    assert_eq!((unresolved.status, unresolved.unresolved_since), (PaymentStatus::Requested, Some(at(5))));
     assert_eq!(unresolved.open_call.map(|call| call.number), Some(1));
-    let authorized = after(4).await;
+    let authorized = after(5).await;
+    assert_eq!(authorized.unresolved_since, None);
     assert_eq!(
         (authorized.status, authorized.authorized_minor, authorized.open_call),
         (PaymentStatus::Authorized, 8_000, None)
     );
-    let captured = after(6).await;
+    let captured = after(7).await;
     assert_eq!(
         (captured.status, captured.captured_minor, captured.captured_at),
         (PaymentStatus::Captured, 8_000, Some(at(21)))
     );
     assert_eq!(
-        (after(7).await.status, after(7).await.refunded_minor),
+        (after(8).await.status, after(8).await.refunded_minor),
         (PaymentStatus::PartlyRefunded, 3_000)
     );
-    assert_eq!((after(8).await.status, after(8).await.refunded_minor), (PaymentStatus::Refunded, 8_000));
+    assert_eq!((after(9).await.status, after(9).await.refunded_minor), (PaymentStatus::Refunded, 8_000));
 
     let models = given(Category::Payment, payment(5).uuid(), &scene).await;
     let revenue = async |from, until| {

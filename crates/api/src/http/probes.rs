@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +17,12 @@ pub enum Readiness {
 }
 
 /// What the binary knows of its parts.
+#[async_trait]
 pub trait Probes: Send + Sync + 'static {
     /// Ready: commands are taken, and the projections follow.
     fn readiness(&self) -> Readiness;
     /// In Prometheus' text format, version 0.0.4.
-    fn metrics(&self) -> String;
+    async fn metrics(&self) -> String;
 }
 
 pub fn routes(probes: Arc<dyn Probes>) -> Router {
@@ -28,7 +30,7 @@ pub fn routes(probes: Arc<dyn Probes>) -> Router {
     Router::new()
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(move || async move { ready(&*probes) }))
-        .route("/metrics", get(move || async move { show_metrics(&*metrics) }))
+        .route("/metrics", get(move || async move { show_metrics(&*metrics).await }))
 }
 
 fn ready(probes: &dyn Probes) -> Response {
@@ -40,6 +42,7 @@ fn ready(probes: &dyn Probes) -> Response {
     }
 }
 
-fn show_metrics(probes: &dyn Probes) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], probes.metrics()).into_response()
+async fn show_metrics(probes: &dyn Probes) -> Response {
+    let metrics = probes.metrics().await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics).into_response()
 }

@@ -49,6 +49,7 @@ impl PaymentGateway for Obliging {
         }
         match request.token.as_str() {
             "decline" => GatewayOutcome::Declined { reason: "no money".to_owned() },
+            "lost" => GatewayOutcome::Unknown { reason: "no answer".to_owned() },
             _ => GatewayOutcome::Done { reference: request.key.to_string() },
         }
     }
@@ -59,11 +60,12 @@ impl PaymentGateway for Obliging {
 
 struct Steady;
 
+#[async_trait]
 impl Probes for Steady {
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         "octocity_up 1\n".to_owned()
     }
 }

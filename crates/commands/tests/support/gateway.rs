@@ -16,6 +16,8 @@ pub enum Answer {
     Timeout,
     /// It is done, but the answer is lost.
     LostReply,
+    /// A fault of the gateway's adapter, which says what it should not.
+    Panic,
 }
 
 #[derive(Clone, Default)]
@@ -56,6 +58,10 @@ impl PaymentGateway for ScriptedGateway {
         let answer = inner.script.pop_front().unwrap_or(Answer::Done);
         let outcome = match answer {
             Answer::Timeout => return unknown(),
+            Answer::Panic => {
+                drop(inner);
+                panic!("no such token: {}", request.token.as_str());
+            }
             Answer::Declined => GatewayOutcome::Declined { reason: "declined".into() },
             Answer::Done | Answer::LostReply => GatewayOutcome::Done { reference: request.key.to_string() },
         };

@@ -3,6 +3,8 @@
 
 pub mod gateway;
 pub mod held_log;
+pub mod log_lines;
+pub mod till;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

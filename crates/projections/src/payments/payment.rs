@@ -14,6 +14,8 @@ row! {
         &["payment"],
         &["facility", "requested_at"],
         &["facility", "status", "requested_at"],
+        &["facility", "unresolved_since"],
+        &["unresolved_since"],
     ];
     key {
         facility: FacilityId,
@@ -33,8 +35,8 @@ row! {
     captured_at: Option<Timestamp>,
     /// The gateway call whose outcome is not recorded yet.
     open_call: Option<Json<GatewayCall>>,
-    /// The open call was made, and its outcome is not known: the gateway is asked again.
-    unresolved: bool,
+    /// The open call was made, and since then its outcome is not known: the gateway is asked again.
+    unresolved_since: Option<Timestamp>,
     /// Why the gateway declined the latest call that it declined.
     last_refusal: Option<String>,
 }
@@ -72,7 +74,7 @@ impl View for Payments {
                 authorized_at: None,
                 captured_at: None,
                 open_call: None,
-                unresolved: false,
+                unresolved_since: None,
                 last_refusal: None,
             });
             return Ok(());
@@ -86,7 +88,7 @@ impl View for Payments {
 impl PaymentRow {
     fn change(&mut self, event: &PaymentEvent, at: Timestamp) {
         let call = self.open_call.take();
-        self.unresolved = false;
+        let unresolved_since = self.unresolved_since.take();
         match event {
             PaymentEvent::PaymentRequested { .. } => {}
             PaymentEvent::GatewayCallPlanned { call, .. } => self.open_call = Some(Json(*call)),
@@ -117,7 +119,7 @@ impl PaymentRow {
             }
             PaymentEvent::GatewayCallUnresolved { .. } => {
                 self.open_call = call;
-                self.unresolved = true;
+                self.unresolved_since = unresolved_since.or(Some(at));
             }
         }
     }

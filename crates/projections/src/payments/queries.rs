@@ -1,12 +1,12 @@
-//! Sums over payments.
+//! Sums over payments, and those that somebody should look at.
 
 use std::collections::BTreeMap;
 
-use octocity_domain::{Currency, FacilityId, Interval};
+use octocity_domain::{Currency, FacilityId, Interval, Timestamp};
 
-use super::RevenueHourRow;
+use super::{PaymentRow, RevenueHourRow};
 use crate::query::Query;
-use crate::store::{RowStore, StoreError};
+use crate::store::{Filter, RowStore, StoreError};
 
 const HOUR_MILLIS: i64 = 3_600_000;
 
@@ -33,4 +33,16 @@ pub async fn revenue(
         sum.refunded_minor += row.refunded_minor;
     }
     Ok(sums)
+}
+
+/// Payments whose gateway call was made and has no known outcome, the longest one first.
+pub fn to_review() -> Query<PaymentRow> {
+    Query::new().filter(Filter::NotNull("unresolved_since")).ascending("unresolved_since")
+}
+
+/// How many of them there are, and since when the longest one.
+pub async fn unresolved(store: &dyn RowStore) -> Result<(u64, Option<Timestamp>), StoreError> {
+    let found = to_review().first(1).counted().run(store).await?;
+    let longest = found.rows.first().and_then(|row| row.unresolved_since);
+    Ok((found.total.unwrap_or_default(), longest))
 }

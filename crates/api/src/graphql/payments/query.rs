@@ -6,6 +6,7 @@ use octocity_domain::payments::{Allocation, Payable, PaymentStatus};
 use octocity_domain::{FacilityId, PaymentId};
 use octocity_projections::Query;
 use octocity_projections::payments::PaymentRow;
+use octocity_projections::payments::queries::to_review;
 
 use super::super::Api;
 use super::super::loaders::{Of, load};
@@ -105,6 +106,8 @@ pub struct PaymentObject {
     pending: bool,
     /// The gateway's answer was lost or cannot be trusted; it is asked again.
     unresolved: bool,
+    /// Since when, if it is.
+    unresolved_since: Option<DateTime>,
     /// Why the gateway declined the latest call that it declined.
     last_decline: Option<String>,
 }
@@ -125,7 +128,8 @@ impl From<PaymentRow> for PaymentObject {
             authorized_at: row.authorized_at.map(DateTime),
             captured_at: row.captured_at.map(DateTime),
             pending: row.open_call.is_some(),
-            unresolved: row.unresolved,
+            unresolved: row.unresolved_since.is_some(),
+            unresolved_since: row.unresolved_since.map(DateTime),
             last_decline: row.last_refusal.clone(),
             row,
         }
@@ -181,6 +185,26 @@ impl PaymentsQuery {
         if let Some(status) = status {
             query = query.eq("status", &PaymentStatus::from(status));
         }
+        connection(context, query, Page { first, after, last, before }, |row, _| row.into()).await
+    }
+
+    /// A facility's payments that somebody should look at: the gateway was called and has not said what came of it. The
+    /// one that waits longest comes first; the gateway is asked again, at least once an hour.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[allow(clippy::too_many_arguments)]
+    async fn payments_to_review(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The facility.")] facility_id: ID,
+        #[graphql(desc = "The first so many: 1 to 500; 50 if neither is given.")] first: Option<i32>,
+        #[graphql(desc = "Those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many: 1 to 500.")] last: Option<i32>,
+        #[graphql(desc = "Those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
+    ) -> Result<Connection<String, PaymentObject>> {
+        let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
+        wait(context, after_position.as_deref()).await?;
+        let query = to_review().eq("facility", &facility);
         connection(context, query, Page { first, after, last, before }, |row, _| row.into()).await
     }
 }

@@ -16,7 +16,7 @@ fn request(number: u32, verb: GatewayVerb, token: &str) -> GatewayRequest {
     GatewayRequest {
         key: IdempotencyKey { payment, call: number },
         call: GatewayCall { number, verb, amount },
-        token: token.to_owned(),
+        token: token.into(),
         reference: None,
     }
 }

@@ -4,7 +4,7 @@
 //! often so ever it arrives. A call whose answer was lost is asked about by its key, then made again under it.
 
 use async_trait::async_trait;
-use octocity_domain::payments::{GatewayCall, GatewayOutcome};
+use octocity_domain::payments::{GatewayCall, GatewayOutcome, Token};
 use octocity_domain::{Money, PaymentId};
 
 /// One call's name at the gateway.
@@ -20,13 +20,13 @@ impl std::fmt::Display for IdempotencyKey {
     }
 }
 
-/// What is asked of the gateway. No `Debug`: the token stays out of logs.
-#[derive(Clone)]
+/// What is asked of the gateway.
+#[derive(Clone, Debug)]
 pub struct GatewayRequest {
     pub key: IdempotencyKey,
     pub call: GatewayCall,
     /// The gateway's own opaque name for the means of payment.
-    pub token: String,
+    pub token: Token,
     /// The gateway's name for what an earlier call of this payment did (of the authorisation, for a capture).
     pub reference: Option<String>,
 }

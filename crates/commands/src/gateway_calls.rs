@@ -34,12 +34,15 @@ impl Executor {
         again: bool,
     ) -> Result<(), CommandError> {
         let state = self.handler().payment_state(payment).await?;
-        let Some(open) = state.open_call().filter(|open| open.number == call) else { return Ok(()) };
+        let (Some(open), Some(token)) = (state.open_call(), state.token()) else { return Ok(()) };
+        if open.number != call {
+            return Ok(());
+        }
         let key = IdempotencyKey { payment, call };
         let request = GatewayRequest {
             key,
             call: open,
-            token: state.token().unwrap_or_default().to_owned(),
+            token: token.clone(),
             reference: state.reference().map(str::to_owned),
         };
         let answer = tokio::time::timeout(ANSWER_WAIT, self.ask(request, again)).await;

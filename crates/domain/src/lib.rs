@@ -3,6 +3,7 @@
 //! Pure: no async, no I/O, no clock, no randomness. Time and ids arrive as data. One context is one
 //! folder; one aggregate is one file in the order Event, State and `evolve`, Command, Refusal, `decide`.
 
+pub mod card_numbers;
 pub mod decider;
 pub mod event;
 pub mod facilities;

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use octocity_domain::parking::MatchKey;
 use octocity_domain::{
     AreaId, Code, Currency, FacilityId, GrantId, LaneId, LevelId, OperatorId, PaymentId, PoolId,
     ReservationId, SpotId, SpotKind, Timestamp, VisitId, time::Zone,
@@ -197,6 +198,16 @@ parsed_fields! {
     Code: |text| Self::try_new(text).ok(),
     Currency: Self::try_new,
     Zone: Self::try_new,
+}
+/// Hidden from logs, as in the domain.
+impl Field for MatchKey {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        Value::Text(self.0.clone())
+    }
+    fn from_value(value: Value) -> Result<Self, RowError> {
+        String::from_value(value).map(Self)
+    }
 }
 impl KeyField for OperatorId {}
 impl KeyField for AreaId {}

@@ -1,12 +1,14 @@
 //! What a vehicle or driver shows, as clients send it and read it.
 
+use std::fmt;
+
 use async_graphql::{Enum, ID, InputObject, Result, SimpleObject};
+use octocity_domain::card_numbers::holds_card_number;
 use octocity_domain::parking::{Credential, MatchKey, PlateRead};
-use octocity_domain::payments::{Token, TokenFault};
 
 use super::inputs::{at_most, each};
 use super::scalars::{MAX_TEXT, id, text, uuid_id};
-use crate::faults::{Code, bad_input, field_error};
+use crate::faults::bad_input;
 use crate::plates;
 
 /// What identifies a vehicle or its driver. Exactly one field is given.
@@ -46,6 +48,30 @@ pub fn credentials(name: &str, list: Option<Vec<CredentialInput>>) -> Result<Vec
     each(at_most(name, list.unwrap_or_default(), MAX_CREDENTIALS)?, credential)
 }
 
+/// What a passage showed. It happened, and is not refused: what holds a payment card's number counts as not read.
+pub fn credentials_seen(name: &str, list: Option<Vec<CredentialInput>>) -> Result<Vec<Credential>> {
+    let mut seen = at_most(name, list.unwrap_or_default(), MAX_CREDENTIALS)?;
+    let count = seen.len();
+    seen.retain(|input| !input.holds_card_number());
+    let withheld = count - seen.len();
+    if withheld > 0 {
+        tracing::warn!(withheld, "a passage showed a payment card's number; it is recorded without it");
+    }
+    each(seen, credential)
+}
+
+impl CredentialInput {
+    fn holds_card_number(&self) -> bool {
+        let Self { plate, ticket, card, qr, reservation_id: _ } = self;
+        let of_plate = plate.iter().flat_map(|plate| {
+            let candidates = plate.candidates.iter().flatten();
+            candidates.chain([&plate.text]).chain(&plate.region).chain(&plate.image)
+        });
+        let mut texts = of_plate.chain(ticket).chain(card).chain(qr);
+        texts.any(|text| holds_card_number(text))
+    }
+}
+
 pub fn credential(input: CredentialInput) -> Result<Credential> {
     let CredentialInput { plate, ticket, card, qr, reservation_id } = input;
     match (plate, ticket, card, qr, reservation_id) {
@@ -53,11 +79,7 @@ pub fn credential(input: CredentialInput) -> Result<Credential> {
         (None, Some(ticket), None, None, None) => {
             Ok(Credential::Ticket { number: number("ticket", ticket, 64)? })
         }
-        (None, None, Some(card), None, None) => {
-            let number = number("card", card, 64)?;
-            no_payment_card(&number)?;
-            Ok(Credential::Card { number })
-        }
+        (None, None, Some(card), None, None) => Ok(Credential::Card { number: number("card", card, 64)? }),
         (None, None, None, Some(qr), None) => Ok(Credential::Qr { token: number("qr", qr, 256)? }),
         (None, None, None, None, Some(id)) => {
             Ok(Credential::Reservation { reservation: uuid_id("reservationId", &id)? })
@@ -100,15 +122,6 @@ pub fn number(name: &str, given: String, max_chars: usize) -> Result<String> {
     Ok(given)
 }
 
-/// Refuses what looks like a payment card's number, by the domain's own rule: it must never be stored.
-fn no_payment_card(given: &str) -> Result<()> {
-    if Token::from(given).check() != Err(TokenFault::CardNumber) {
-        return Ok(());
-    }
-    let sentence = "'card' looks like a payment card's number, which is never stored; give an access card's.";
-    Err(field_error(Code::PaymentCardNumber, sentence))
-}
-
 /// The kinds of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum CredentialKind {
@@ -125,7 +138,7 @@ pub enum CredentialKind {
 }
 
 /// What identified a vehicle or its driver: personal data.
-#[derive(Clone, Debug, SimpleObject)]
+#[derive(Clone, SimpleObject)]
 pub struct CredentialObject {
     /// Which kind it is.
     pub kind: CredentialKind,
@@ -137,6 +150,13 @@ pub struct CredentialObject {
     pub confidence_permille: Option<u16>,
     /// Where the image of a plate is kept.
     pub image: Option<String>,
+}
+
+/// What is personal stays out of logs.
+impl fmt::Debug for CredentialObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}(hidden)", self.kind)
+    }
 }
 
 impl From<&Credential> for CredentialObject {
@@ -173,19 +193,70 @@ pub fn shown(credentials: &[Credential]) -> Vec<CredentialObject> {
 mod tests {
     use super::*;
 
+    fn none() -> CredentialInput {
+        CredentialInput { plate: None, ticket: None, card: None, qr: None, reservation_id: None }
+    }
+
+    fn plate(text: &str, image: Option<&str>) -> CredentialInput {
+        let image = image.map(str::to_owned);
+        let read = PlateInput {
+            text: text.to_owned(),
+            region: None,
+            confidence_permille: None,
+            candidates: None,
+            image,
+        };
+        CredentialInput { plate: Some(read), ..none() }
+    }
+
+    fn showing(number: &str) -> [CredentialInput; 5] {
+        let number = || Some(number.to_owned());
+        [
+            CredentialInput { ticket: number(), ..none() },
+            CredentialInput { card: number(), ..none() },
+            CredentialInput { qr: number(), ..none() },
+            plate(&number().unwrap(), None),
+            plate("B-XY 1234", number().as_deref()),
+        ]
+    }
+
     #[test]
-    fn payment_cards_are_refused_and_access_cards_are_not() {
-        for card in ["4111111111111111", "4111 1111 1111 1111", "5500-0055-5555-5559"] {
-            assert!(no_payment_card(card).is_err(), "{card}");
+    fn payment_cards_are_refused_and_other_numbers_are_not() {
+        for card in [
+            "4111111111111111",
+            "4111 1111 1111 1111",
+            "5500-0055-5555-5559",
+            "４１１１１１１１１１１１１１１１",
+        ] {
+            for input in showing(card) {
+                let refused = format!("{:?}", credential(input).unwrap_err());
+                assert!(refused.contains("PAYMENT_CARD_NUMBER") && !refused.contains("1111"), "{refused}");
+            }
         }
-        for card in ["4111111111111112", "123456789012", "AB4111111111111111", ""] {
-            assert!(no_payment_card(card).is_ok(), "{card}");
+        for number in ["4111111111111112", "123456789012", "9999999999999995"] {
+            for input in showing(number) {
+                assert!(credential(input).is_ok(), "{number}");
+            }
         }
     }
 
     #[test]
+    fn a_passage_is_recorded_without_the_payment_card_that_it_showed() {
+        for input in showing("4111 1111 1111 1111") {
+            let seen = credentials_seen("credentials", Some(vec![input, plate("B-XY 1234", None)])).unwrap();
+            assert!(matches!(&seen[..], [Credential::Plate(read)] if read.raw == "B-XY 1234"), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_shown_to_clients_and_not_to_logs() {
+        let shown = shown(&[Credential::Ticket { number: "T-1234".to_owned() }]);
+        assert_eq!((shown[0].value.as_str(), format!("{shown:?}").as_str()), ("T-1234", "[Ticket(hidden)]"));
+    }
+
+    #[test]
     fn a_credential_is_exactly_one() {
-        let none = CredentialInput { plate: None, ticket: None, card: None, qr: None, reservation_id: None };
+        let none = none();
         assert!(credential(none.clone()).is_err());
         let two = CredentialInput { ticket: Some("1".into()), qr: Some("2".into()), ..none.clone() };
         assert!(credential(two).is_err());

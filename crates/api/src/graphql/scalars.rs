@@ -5,10 +5,11 @@ use std::str::FromStr;
 use async_graphql::{
     ID, InputObject, InputValueError, InputValueResult, Result, Scalar, ScalarType, SimpleObject, Value,
 };
+use octocity_domain::card_numbers::holds_card_number;
 use octocity_domain::{Code, Currency, Timestamp};
 use uuid::Uuid;
 
-use crate::faults::bad_input;
+use crate::faults::{self, bad_input, field_error};
 
 /// An instant in RFC 3339 with its offset, such as `2026-03-29T01:30:00Z`, to the millisecond, of the years 1970 to
 /// 2199.
@@ -132,6 +133,7 @@ pub fn uuid_id<T: From<UuidText>>(name: &str, id: &ID) -> Result<T> {
 
 /// A code that an operator chose. `name`: the argument's.
 pub fn code_id<T: From<CodeText>>(name: &str, id: &ID) -> Result<T> {
+    no_card_number(name, &id.0)?;
     Code::try_new(&id.0).map(|code| T::from(CodeText(code))).map_err(|_| {
         bad_input(format!(
             "{name}: '{}' is no code; a code has 1 to 32 of a-z, A-Z, 0-9, '-', '_' and '.'.",
@@ -154,14 +156,27 @@ macro_rules! from_wire {
 from_wire!(UuidText: FacilityId, VisitId, GrantId, ReservationId, PaymentId, CommandId);
 from_wire!(CodeText: OperatorId, AreaId, LevelId, PoolId, SpotId, SpotKind, LaneId);
 
-/// A text of at most so many characters, none of them a control character.
+/// A text of at most so many characters, none of them a control character, that holds no payment card's number.
 pub fn text(name: &str, text: String, max_chars: usize) -> Result<String> {
+    no_card_number(name, &text)?;
     if text.chars().count() > max_chars || text.chars().any(is_control) {
         let sentence =
             format!("'{name}' has at most {max_chars} characters, none of them a control character.");
         return Err(bad_input(sentence));
     }
     Ok(text)
+}
+
+fn no_card_number(name: &str, value: &str) -> Result<()> {
+    match holds_card_number(value) {
+        true => Err(field_error(
+            faults::Code::PaymentCardNumber,
+            format!(
+                "'{name}' holds what looks like a payment card's number, which is never stored; leave it out."
+            ),
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Also those that turn the direction of the text after them: a plate would look like another one on every screen.
@@ -195,6 +210,17 @@ mod tests {
         assert!(text("reason", "x".repeat(500), MAX_TEXT).is_ok());
         assert!(text("reason", "x".repeat(501), MAX_TEXT).is_err());
         assert!(text("reason", "a\nb".to_owned(), MAX_TEXT).is_err());
+    }
+
+    #[test]
+    fn a_card_number_is_refused_and_not_repeated() {
+        let said = text("reason", "paid with 4111 1111 1111 1111".to_owned(), MAX_TEXT).unwrap_err();
+        let code =
+            code_id::<octocity_domain::LaneId>("lane", &ID("4111-1111-1111-1111".to_owned())).unwrap_err();
+        for error in [said, code] {
+            let told = format!("{error:?}");
+            assert!(told.contains("PAYMENT_CARD_NUMBER") && !told.contains("1111"), "{told}");
+        }
     }
 
     #[test]

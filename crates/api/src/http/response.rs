@@ -4,6 +4,7 @@ use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use octocity_domain::card_numbers::holds_card_number;
 use serde::Serialize;
 
 use super::accept::Media;
@@ -30,6 +31,12 @@ pub fn body(response: &mut GraphqlResponse, begun: bool) -> String {
             Code::QueryTooComplex.mark(error);
             error.message =
                 "The query asks for too much at once; ask for smaller pages or fewer fields.".to_owned();
+        }
+        // The executor quotes what it cannot read.
+        if holds_card_number(&error.message) {
+            Code::PaymentCardNumber.mark(error);
+            error.message =
+                "The request holds what looks like a payment card's number; leave it out.".to_owned();
         }
         let code = if error.path.is_empty() { Code::GraphqlValidationFailed } else { Code::BadUserInput };
         code.mark(error);

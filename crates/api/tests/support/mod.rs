@@ -44,7 +44,7 @@ struct Obliging;
 #[async_trait]
 impl PaymentGateway for Obliging {
     async fn call(&self, request: GatewayRequest) -> GatewayOutcome {
-        if request.token == "silent" && request.call.verb == GatewayVerb::Capture {
+        if request.token.as_str() == "silent" && request.call.verb == GatewayVerb::Capture {
             return std::future::pending().await;
         }
         match request.token.as_str() {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Order, PaymentState, Standing};
 use super::token::{Token, TokenFault};
+use crate::card_numbers::holds_card_number;
 use crate::decider::{Context, Decider, Decision, Fact, Moment, Refusal, refusal_codes};
 use crate::event::Category;
 use crate::facilities::Plan;
@@ -412,10 +413,10 @@ fn record_outcome(order: &Order, number: u32, outcome: &GatewayOutcome) -> Outco
     let amount = open.call.amount;
     let event = match (outcome, open.call.verb) {
         (GatewayOutcome::Declined { reason }, _) => {
-            PaymentEvent::GatewayCallRefused { call: number, reason: shortened(reason) }
+            PaymentEvent::GatewayCallRefused { call: number, reason: said(reason) }
         }
         (GatewayOutcome::Unknown { reason }, _) => {
-            PaymentEvent::GatewayCallUnresolved { call: number, reason: shortened(reason) }
+            PaymentEvent::GatewayCallUnresolved { call: number, reason: said(reason) }
         }
         (GatewayOutcome::Done { reference }, GatewayVerb::Authorize) => {
             PaymentEvent::PaymentAuthorized { call: number, reference: shortened(reference) }
@@ -431,6 +432,14 @@ fn record_outcome(order: &Order, number: u32, outcome: &GatewayOutcome) -> Outco
         }
     };
     Ok(vec![event])
+}
+
+/// Why, in the gateway's words, but for a card's number among them.
+fn said(reason: &str) -> String {
+    match holds_card_number(reason) {
+        true => "withheld: it held a card number".to_owned(),
+        false => shortened(reason),
+    }
 }
 
 /// What a gateway says is kept, however long it is said: its answer must not be refused.

@@ -132,8 +132,8 @@ impl PaymentState {
         self.order().map(|order| order.priced_at)
     }
     /// Only for the gateway: it belongs in no log and no answer.
-    pub fn token(&self) -> Option<&str> {
-        self.order().map(|order| order.token.as_str())
+    pub fn token(&self) -> Option<&Token> {
+        self.order().map(|order| &order.token)
     }
     /// The gateway's name for what a next call builds on: the authorisation for a capture, the capture for a refund.
     pub fn reference(&self) -> Option<&str> {

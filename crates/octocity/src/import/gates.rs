@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use octocity_domain::card_numbers::holds_card_number;
 use octocity_domain::parking::{Credential, DeviceClock, Direction, ParkingCommand, ParkingEvent, Review};
 use octocity_domain::{Category, CommandId, Event, FacilityId, Fact, Timestamp, VisitId};
 use octocity_log::{EventLog, StreamId};
@@ -223,7 +224,7 @@ impl GateImport {
         let command = ParkingCommand::RecordPassage {
             lane,
             direction: line.direction,
-            credentials: vec![Credential::Card { number: line.card.clone() }],
+            credentials: seen(&line.card),
             pool: None,
             happened_at: line.swipe.minus_seconds(ahead_seconds),
             clock: DeviceClock {
@@ -280,4 +281,12 @@ async fn stored(log: &Arc<dyn EventLog>, garage: &Garage) -> Result<(Vec<Timesta
     }
     received.sort_unstable();
     Ok((received, inside))
+}
+
+/// A payment card that somebody held before the reader counts as not read: its number is never stored.
+fn seen(card: &str) -> Vec<Credential> {
+    match holds_card_number(card) {
+        true => Vec::new(),
+        false => vec![Credential::Card { number: card.to_owned() }],
+    }
 }

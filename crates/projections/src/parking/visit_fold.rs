@@ -280,11 +280,11 @@ impl VisitRow {
     /// The newest plate and ticket are the ones it is looked up by.
     fn index_credentials(&mut self) {
         self.plate_key = self.credentials.iter().rev().find_map(|credential| match credential {
-            Credential::Plate(read) => Some(read.match_key.0.clone()),
+            Credential::Plate(read) => Some(read.match_key.clone()),
             _ => None,
         });
         self.ticket_key = self.credentials.iter().rev().find_map(|credential| match credential {
-            Credential::Ticket { number } => Some(number.clone()),
+            Credential::Ticket { number } => Some(MatchKey(number.clone())),
             _ => None,
         });
     }

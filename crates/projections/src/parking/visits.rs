@@ -1,6 +1,8 @@
 //! One row per visit.
 
-use octocity_domain::parking::{Basis, Cover, Credential, EstimateBasis, Irregularity, Presumption};
+use octocity_domain::parking::{
+    Basis, Cover, Credential, EstimateBasis, Irregularity, MatchKey, Presumption,
+};
 use octocity_domain::{AreaId, FacilityId, GrantId, LaneId, PoolId, ReservationId, Timestamp, VisitId};
 use serde::{Deserialize, Serialize};
 
@@ -83,9 +85,9 @@ row! {
     /// Those that open something; a misread or replaced one is gone.
     credentials: Json<Vec<Credential>>,
     /// The opaque match key of its plate.
-    plate_key: Option<String>,
+    plate_key: Option<MatchKey>,
     /// The number of its ticket.
-    ticket_key: Option<String>,
+    ticket_key: Option<MatchKey>,
     needs_review: bool,
     /// Why: RE_ENTRY, INVENTORY, AGE (presumed left), MISSING (a count did not find it).
     review_reason: Option<String>,

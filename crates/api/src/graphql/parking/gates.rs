@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result};
 use octocity_domain::parking::{DeviceClock, ParkingCommand, ParkingEvent};
 use octocity_domain::{CommandId, GrantId, PoolId, VisitId};
 
-use super::super::credentials::credentials;
+use super::super::credentials::{credentials, credentials_seen};
 use super::super::scalars::{DateTime, MAX_TEXT, code_id, id, text, uuid_id};
 use super::super::submit::{Done, command_id, payload};
 use super::inputs::{EnterGateInput, ExitGateInput, OverrideGateInput, RecordPassageInput};
@@ -169,7 +169,7 @@ impl GatesMutation {
         let command = ParkingCommand::RecordPassage {
             lane: code_id("lane", &input.lane)?,
             direction: input.direction.into(),
-            credentials: credentials("credentials", input.credentials)?,
+            credentials: credentials_seen("credentials", input.credentials)?,
             pool: input.pool.map(|pool| code_id("pool", &pool)).transpose()?,
             happened_at: input.happened_at.0,
             clock,

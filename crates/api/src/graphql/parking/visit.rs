@@ -2,7 +2,7 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Result, SimpleObject};
-use octocity_domain::parking::{Basis, Cover, Irregularity as DomainIrregularity};
+use octocity_domain::parking::{Basis, Cover, Irregularity as DomainIrregularity, MatchKey};
 use octocity_domain::{FacilityId, VisitId};
 use octocity_log::Position;
 use octocity_projections::parking::{EndKind, EntryKind, VisitRow, VisitStatus};
@@ -266,10 +266,10 @@ impl VisitFilter {
             query = query.eq("status", &VisitStatus::from(status));
         }
         if let Some(plate) = self.plate {
-            query = query.eq("plate_key", &plate_key(&plate)?.0);
+            query = query.eq("plate_key", &plate_key(&plate)?);
         }
         if let Some(ticket) = self.ticket {
-            query = query.eq("ticket_key", &number("ticket", ticket, 64)?);
+            query = query.eq("ticket_key", &MatchKey(number("ticket", ticket, 64)?));
         }
         if let Some(DateTime(from)) = self.from {
             query = query.from("started_at", &from);

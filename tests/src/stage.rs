@@ -58,6 +58,8 @@ impl Stage {
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = Command::new(binary());
         command.args(arguments).arg("--data").arg(self.data()).current_dir(self.folder.path());
+        // The doctor looks whether the address is free, and the usual one may be taken.
+        command.env("OCTOCITY_LISTEN", "127.0.0.1:0");
         command.output().expect("the binary starts")
     }
 

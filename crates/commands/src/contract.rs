@@ -173,6 +173,7 @@ pub async fn keeps_every_effect_whole(storage: &dyn ProcessStorage) {
         Effect::LapseGrant { grant, due: at(2) },
         Effect::PlaceHold { reservation, pool, until: at(3) },
         Effect::ReleaseHold { reservation, release: octocity_domain::parking::HoldRelease::Expired },
+        Effect::RestoreHold { reservation },
         Effect::CheckInReservation { reservation },
         Effect::EndReservation { reservation, due: at(4) },
         Effect::ApplyCredits { payment, amount },

@@ -7,9 +7,9 @@
 use octocity_domain::parking::ParkingCommand;
 use octocity_domain::payments::{Payable, credits_of, refunds_of};
 use octocity_domain::process::{Effect, Planned};
-use octocity_domain::reservations::ReservationsCommand;
+use octocity_domain::reservations::{ReservationsCommand, ReservationsState};
 use octocity_domain::sessions::{SessionCommand, SessionEvent, SessionState};
-use octocity_domain::{CommandId, PaymentId, PoolId, Timestamp, VisitId};
+use octocity_domain::{CommandId, PaymentId, PoolId, ReservationId, Timestamp, VisitId};
 use octocity_log::Actor;
 
 use crate::facts::opening;
@@ -40,6 +40,7 @@ impl Handler {
             Effect::ReverseCredits { payment, refund, .. } => {
                 self.reverse_credits(planned, *payment, *refund).await
             }
+            Effect::RestoreHold { reservation } => self.restore_hold(planned, *reservation).await,
             // The executor calls gateways; nothing is done about it here.
             Effect::CallGateway { .. } => Ok(()),
             other => self.tell_facility(planned, other).await,
@@ -97,6 +98,17 @@ impl Handler {
             self.tell_book(planned, planned.id.step("reservable"), command).await?;
         }
         Ok(())
+    }
+
+    async fn restore_hold(&self, planned: &Planned, reservation: ReservationId) -> Result<(), CommandError> {
+        let now = self.environment.clock.now();
+        let due = move |book: &ReservationsState| {
+            book.find(reservation).filter(|promise| promise.is_due(now)).copied()
+        };
+        let (due, _) = self.reservations.read(planned.facility.uuid(), due).await?;
+        let Some(promise) = due else { return Ok(()) };
+        let (pool, until) = (promise.pool, promise.interval.end);
+        self.tell_gates(planned, planned.id, ParkingCommand::PlaceHold { reservation, pool, until }).await
     }
 
     async fn open_session(

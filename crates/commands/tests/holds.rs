@@ -67,10 +67,15 @@ impl Desk {
         self.tell(ReservationsCommand::CancelReservation { reservation: self.reservation }).await;
     }
 
+    /// At a lane where the grant is the passage.
     fn arrival(&self) -> ParkingCommand {
+        self.arrival_at("gate")
+    }
+
+    fn arrival_at(&self, at: &str) -> ParkingCommand {
         let mut credentials = plate("R-1");
         credentials.push(Credential::Reservation { reservation: self.reservation });
-        ParkingCommand::EnterGate { lane: lane("gate"), credentials, pool: None, requested_at: None }
+        ParkingCommand::EnterGate { lane: lane(at), credentials, pool: None, requested_at: None }
     }
 }
 
@@ -138,6 +143,26 @@ async fn a_check_in_beats_a_cancellation_seen_later_and_still_ends() {
     assert_eq!(desk.world.count("ReservationCheckedIn").await, 1);
     desk.run_at(END_SECONDS).await;
     assert_eq!(desk.world.count("ReservationEnded").await, 1);
+}
+
+#[tokio::test]
+async fn a_grant_that_lapses_gives_the_hold_back_and_checks_nobody_in() {
+    for cancelled in [false, true] {
+        let desk = Desk::new().await;
+        desk.run_at(START_SECONDS).await;
+        accepted(desk.world.park(desk.world.submit(desk.arrival_at("seen"))).await);
+        if cancelled {
+            desk.cancel().await;
+        }
+        desk.run_at(START_SECONDS + 130).await;
+        desk.run().await;
+        assert_eq!(desk.world.count("GrantLapsed").await, 1);
+        assert_eq!(desk.world.count("ReservationCheckedIn").await, 0);
+        assert_eq!(desk.world.count("HoldPlaced").await, if cancelled { 1 } else { 2 });
+        desk.run_at(END_SECONDS).await;
+        assert_eq!(desk.world.count("HoldReleased").await, if cancelled { 1 } else { 2 });
+        assert_eq!(desk.world.count("ReservationEnded").await, usize::from(!cancelled));
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ pub enum Effect {
         reservation: ReservationId,
         release: HoldRelease,
     },
+    /// Its grant lapsed: its place is held again, where the promise is still to be kept.
+    RestoreHold {
+        reservation: ReservationId,
+    },
     CheckInReservation {
         reservation: ReservationId,
     },
@@ -179,6 +183,7 @@ impl Effect {
             Self::LapseGrant { .. } => "lapse-grant",
             Self::PlaceHold { .. } => "place-hold",
             Self::ReleaseHold { .. } => "release-hold",
+            Self::RestoreHold { .. } => "restore-hold",
             Self::CheckInReservation { .. } => "check-in",
             Self::EndReservation { .. } => "end-reservation",
             Self::ApplyCredits { .. } => "apply-credits",

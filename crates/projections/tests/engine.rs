@@ -25,6 +25,7 @@ fn entered(visit: Option<VisitId>) -> ParkingEvent {
         credentials: visit.map(|visit| plate(&visit.to_string())).into_iter().collect(),
         irregularities: Vec::new(),
         joined_exit: None,
+        used_reservation: None,
         clock: DeviceClock::default(),
     }
 }

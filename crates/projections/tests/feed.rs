@@ -24,6 +24,7 @@ fn entered(number: u128) -> ParkingEvent {
         credentials: vec![plate(&format!("CAR{number}"))],
         irregularities: Vec::new(),
         joined_exit: None,
+        used_reservation: None,
         clock: DeviceClock::default(),
     }
 }

@@ -152,6 +152,7 @@ fn anonymous_entry() -> ParkingEvent {
         credentials: Vec::new(),
         irregularities: Vec::new(),
         joined_exit: None,
+        used_reservation: None,
         clock: DeviceClock::default(),
     }
 }

@@ -267,6 +267,29 @@ async fn a_reservation_is_held_used_and_completed() {
         plan_version: 1,
     };
     history.parking(facility(1), &granted, at(3_600)).await;
+    assert_eq!(row::<ReservationRow>(&read(&history).await, key).await.visit, Some(visit(1)));
+    let lapsed = ParkingEvent::GrantLapsed {
+        grant: GrantId(Uuid::from_u128(3)),
+        visit: Some(visit(1)),
+        pool: Some(pool("short")),
+        on_reservation: true,
+        reservation: Some(reservation),
+    };
+    history.parking(facility(1), &lapsed, at(3_720)).await;
+    assert_eq!(row::<ReservationRow>(&read(&history).await, key).await.visit, None);
+    let entered = ParkingEvent::VehicleEntered {
+        visit: Some(visit(1)),
+        grant: None,
+        lane: lane("in"),
+        pool: pool("short"),
+        area: None,
+        credentials: Vec::new(),
+        irregularities: Vec::new(),
+        joined_exit: None,
+        used_reservation: Some(reservation),
+        clock: octocity_domain::parking::DeviceClock::default(),
+    };
+    history.parking(facility(1), &entered, at(3_600)).await;
     history.add(book, facility(1), &ReservationsEvent::ReservationCheckedIn { reservation }, at(3_601)).await;
     let used = row::<ReservationRow>(&read(&history).await, key).await;
     assert_eq!(

@@ -75,6 +75,7 @@ fn passed_in(
         credentials,
         irregularities: vec![Irregularity::Unrequested],
         joined_exit,
+        used_reservation: None,
         clock: DeviceClock::default(),
     }
 }
@@ -160,6 +161,7 @@ async fn a_lapsed_grant_gives_its_place_back() {
         visit: Some(visit(1)),
         pool: Some(pool("short")),
         on_reservation: false,
+        reservation: None,
     };
     let models = given(&[(0, granted(1))]).await;
     let counts = |row: Option<OccupancyRow>| row.map(|row| (row.granted, row.free()));

@@ -6,7 +6,7 @@ use super::event::{
     AdmissionMode, Basis, Cover, Departure, DeviceClock, Direction, HoldRelease, Irregularity, ParkingEvent,
 };
 use super::gates::{Events, Gate, Outcome, check_credentials, check_reason};
-use super::state::{OpenGrant, PoolLedger, match_keys, shares};
+use super::state::{OpenGrant, PoolLedger, Right, match_keys, shares};
 use crate::decider::{Decision, Fact, Refusal};
 use crate::facilities::{AntiPassback, EarlyArrival, EntryLimit, Lane, MoneySideDown};
 use crate::ids::{GrantId, LaneId, PoolId, ReservationId, VisitId};
@@ -60,20 +60,27 @@ impl Request<'_> {
     fn ledger(&self, gate: &Gate<'_>) -> PoolLedger {
         let mut ledger = gate.state.pool(self.pool);
         for (_, open) in &self.lapsing {
-            if let OpenGrant::Entry { pool, reservation, .. } = open
+            if let OpenGrant::Entry { pool, on_reservation, .. } = open
                 && *pool == self.pool
             {
                 ledger.granted = ledger.granted.saturating_sub(1);
-                ledger.on_reservation =
-                    ledger.on_reservation.saturating_sub(u32::from(reservation.is_some()));
+                ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(*on_reservation));
             }
         }
         ledger
     }
 
-    /// Whether the grant that used a right to enter ends with this request.
-    fn gives_back(&self, used_by: Option<GrantId>) -> bool {
-        used_by.is_some_and(|grant| self.lapsing.iter().any(|(lapsing, _)| *lapsing == grant))
+    /// Whether the right to enter is free, also because the grant that claimed it ends with this request.
+    fn may_claim(&self, gate: &Gate<'_>, reservation: ReservationId) -> bool {
+        match gate.state.right(reservation) {
+            None | Some(Right::CheckingIn) => true,
+            Some(Right::Claimed { by }) => self.lapsing.iter().any(|(lapsing, _)| *lapsing == by),
+            Some(Right::Used) => false,
+        }
+    }
+
+    fn reservation(&self) -> Option<ReservationId> {
+        self.credentials.iter().find_map(Credential::reservation)
     }
 }
 
@@ -112,7 +119,7 @@ fn lapsing<'a>(gate: &Gate<'a>, credentials: &[Credential]) -> Vec<(GrantId, &'a
 }
 
 fn lapses(gate: &Gate<'_>, request: &Request<'_>) -> Events {
-    request.lapsing.iter().map(|(grant, open)| gate.event_now(open.lapsed(*grant))).collect()
+    request.lapsing.iter().map(|(grant, open)| gate.event_now(gate.state.lapse_of(*grant, open))).collect()
 }
 
 fn admit(gate: &Gate<'_>, request: &Request<'_>) -> Outcome {
@@ -134,7 +141,7 @@ fn admit(gate: &Gate<'_>, request: &Request<'_>) -> Outcome {
     {
         return Err(ParkingRefusal::AlreadyInside { visit });
     }
-    match request.credentials.iter().find_map(Credential::reservation) {
+    match request.reservation() {
         Some(reservation) => admit_reservation(gate, request, reservation),
         None => walk_in(gate, request, Basis::ShortTerm),
     }
@@ -154,7 +161,7 @@ fn admit_reservation(gate: &Gate<'_>, request: &Request<'_>, reservation: Reserv
     if promise.cancelled {
         return Err(ParkingRefusal::ReservationCancelled { reservation });
     }
-    if gate.state.used_reservations.get(&reservation).is_some_and(|used| !request.gives_back(used.by)) {
+    if !request.may_claim(gate, reservation) {
         return Err(ParkingRefusal::ReservationUsed { reservation });
     }
     if gate.now() >= promise.interval.end {
@@ -201,11 +208,9 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
     let mut events = Events::new();
     // Who is let in by an open lane or an attendant needs the place that was held no more.
     if !matches!(basis, Basis::Reservation { .. })
-        && let Some(reservation) = request.credentials.iter().find_map(Credential::reservation)
-        && let Some(hold) = gate.state.holds.get(&reservation)
+        && let Some(reservation) = request.reservation()
     {
-        let release = HoldRelease::CheckedIn;
-        events.push(gate.event_now(ParkingEvent::HoldReleased { reservation, pool: hold.pool, release }));
+        events.extend(super::passages::released_hold(gate, reservation));
     }
     events.push(gate.event_now(ParkingEvent::EntryGranted {
         grant,
@@ -238,6 +243,7 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
             credentials: Vec::new(),
             irregularities,
             joined_exit: None,
+            used_reservation: request.reservation().filter(|shown| request.may_claim(gate, *shown)),
             clock: DeviceClock::default(),
         }));
     }
@@ -318,7 +324,8 @@ fn let_out(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>, cover
     let (grant, lane) = (gate.context.command_id.grant(), request.lane);
     // Asking again moves the grant: the older one must not wait for the next vehicle.
     let older = gate.state.grants.iter().filter(|(_, open)| visit.is_some() && open.visit() == visit);
-    let mut events: Events = older.map(|(grant, open)| gate.event_now(open.lapsed(*grant))).collect();
+    let mut events: Events =
+        older.map(|(grant, open)| gate.event_now(gate.state.lapse_of(*grant, open))).collect();
     events.push(gate.event_now(ParkingEvent::ExitGranted {
         grant,
         visit,

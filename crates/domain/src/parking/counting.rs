@@ -122,8 +122,7 @@ pub(super) fn place_hold(
     until: Timestamp,
 ) -> Outcome {
     gate.known_pool(pool)?;
-    let known = gate.state.holds.contains_key(&reservation)
-        || gate.state.used_reservations.contains_key(&reservation);
+    let known = gate.state.holds.contains_key(&reservation) || gate.state.right(reservation).is_some();
     if known || until <= gate.now() {
         return Ok(Vec::new());
     }
@@ -140,7 +139,7 @@ pub(super) fn release_hold(gate: &Gate<'_>, reservation: ReservationId, release:
 pub(super) fn lapse_grant(gate: &Gate<'_>, grant: GrantId, due: Timestamp) -> Outcome {
     match gate.state.grants.get(&grant) {
         Some(open) if open.expires_at() <= due && due <= gate.now() => {
-            Ok(vec![gate.event_now(open.lapsed(grant))])
+            Ok(vec![gate.event_now(gate.state.lapse_of(grant, open))])
         }
         _ => Ok(Vec::new()),
     }

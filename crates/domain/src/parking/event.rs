@@ -284,6 +284,9 @@ pub enum ParkingEvent {
         /// Whether the visit was admitted on a reservation: it then gives a place of the reserved part back.
         #[serde(default, skip_serializing_if = "is_false")]
         on_reservation: bool,
+        /// Whose right to enter is free again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reservation: Option<ReservationId>,
     },
     /// `visit` is None where no credential was seen: one unidentified vehicle more.
     VehicleEntered {
@@ -301,6 +304,9 @@ pub enum ParkingEvent {
         irregularities: Vec<Irregularity>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         joined_exit: Option<JoinedExit>,
+        /// Whose right to enter is used up by it, whether a grant had claimed it or the passage was unrequested.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used_reservation: Option<ReservationId>,
         #[serde(default, skip_serializing_if = "DeviceClock::is_silent")]
         clock: DeviceClock,
     },
@@ -405,8 +411,8 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 impl ParkingEvent {
-    /// The reservation whose right to enter this event used up.
-    pub fn used_reservation(&self) -> Option<ReservationId> {
+    /// The reservation whose right to enter this grant claims; the passage uses it up, a lapse gives it back.
+    pub fn claimed_reservation(&self) -> Option<ReservationId> {
         match self {
             Self::EntryGranted { basis: Basis::Reservation { reservation }, .. } => Some(*reservation),
             Self::EntryGranted { credentials, .. } => credentials.iter().find_map(Credential::reservation),

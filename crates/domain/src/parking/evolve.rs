@@ -5,11 +5,11 @@ use super::event::{
     AdmissionMode, Basis, Departure, Entry, HoldRelease, ModeScope, ParkingEvent, Reconciliation,
 };
 use super::state::{
-    Hold, LapsedGrant, OpenGrant, ParkingState, REVIEW_SECONDS, UnmatchedExit, UsedReservation, Visit,
-    VisitStatus, add_keys, match_keys, shares,
+    Hold, LapsedGrant, OpenGrant, ParkingState, Right, UnmatchedExit, Visit, VisitStatus, add_keys,
+    match_keys, shares,
 };
 use crate::decider::Moment;
-use crate::ids::{GrantId, VisitId};
+use crate::ids::{GrantId, ReservationId, VisitId};
 use crate::time::Timestamp;
 
 /// Folds one event. Cannot fail: what it says has happened.
@@ -94,16 +94,20 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             }
         }
         ParkingEvent::HoldReleased { reservation, release, .. } => {
-            if let Some(hold) = state.holds.remove(reservation) {
-                let ledger = state.ledger(hold.pool);
-                ledger.held = ledger.held.saturating_sub(1);
-            }
-            if *release != HoldRelease::CheckedIn {
-                let used = UsedReservation { at: moment.decided_at, by: None };
-                state.used_reservations.insert(*reservation, used);
-            }
+            hold_released(state, *reservation, *release, moment.decided_at);
         }
     }
+}
+
+fn hold_released(state: &mut ParkingState, reservation: ReservationId, release: HoldRelease, now: Timestamp) {
+    let Some(hold) = state.holds.remove(&reservation) else { return };
+    let ledger = state.ledger(hold.pool);
+    ledger.held = ledger.held.saturating_sub(1);
+    let right = match release {
+        HoldRelease::CheckedIn => Right::CheckingIn,
+        HoldRelease::Cancelled | HoldRelease::Expired => Right::Used,
+    };
+    state.set_right(reservation, right, Some(hold.until), now);
 }
 
 fn mode_set(state: &mut ParkingState, scope: ModeScope, mode: AdmissionMode) {
@@ -123,13 +127,11 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
     else {
         return;
     };
-    let reservation = event.used_reservation();
+    // Used up already, it stays so, whatever becomes of a grant that was given all the same (an override).
+    let is_free = |claimed: &_| matches!(state.right(*claimed), None | Some(Right::CheckingIn));
+    let reservation = event.claimed_reservation().filter(is_free);
     if let Some(reservation) = reservation {
-        let oldest = moment.decided_at.minus_seconds(REVIEW_SECONDS);
-        state.used_reservations.retain(|_, used| used.at >= oldest);
-        let used = UsedReservation { at: moment.decided_at, by: Some(*grant) };
-        // Used up already, it stays so, whatever becomes of a grant that was given all the same (an override).
-        state.used_reservations.entry(reservation).or_insert(used);
+        state.set_right(reservation, Right::Claimed { by: *grant }, None, moment.decided_at);
     }
     let on_reservation = matches!(basis, Basis::Reservation { .. });
     let ledger = state.ledger(*pool);
@@ -143,7 +145,8 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
         lane: *lane,
         pool: *pool,
         keys,
-        reservation: reservation.filter(|_| on_reservation),
+        on_reservation,
+        reservation,
         granted_at: moment.happened_at,
         expires_at: *expires_at,
     };
@@ -152,38 +155,60 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
 
 /// Gives the place back, and with it the right to enter that this grant had used up.
 fn grant_lapsed(state: &mut ParkingState, grant: GrantId, now: Timestamp) {
-    if let Some(OpenGrant::Entry { visit, lane, pool, keys, reservation, granted_at, expires_at }) =
-        state.grants.remove(&grant)
-    {
-        let ledger = state.ledger(pool);
-        ledger.granted = ledger.granted.saturating_sub(1);
-        if reservation.is_some() {
-            ledger.on_reservation = ledger.on_reservation.saturating_sub(1);
-        }
-        state.used_reservations.retain(|_, used| used.by != Some(grant));
-        if !keys.is_empty() {
-            state.keep_lapsed(LapsedGrant { visit, lane, pool, keys, granted_at, expires_at }, now);
-        }
+    let Some(OpenGrant::Entry {
+        visit,
+        lane,
+        pool,
+        keys,
+        on_reservation,
+        reservation,
+        granted_at,
+        expires_at,
+    }) = state.grants.remove(&grant)
+    else {
+        return;
+    };
+    let ledger = state.ledger(pool);
+    ledger.granted = ledger.granted.saturating_sub(1);
+    ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(on_reservation));
+    if let Some(reservation) = reservation {
+        state.give_back(reservation, grant);
+    }
+    if !keys.is_empty() {
+        let lapsed = LapsedGrant { visit, lane, pool, keys, reservation, granted_at, expires_at };
+        state.keep_lapsed(lapsed, now);
     }
 }
 
 fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-    let ParkingEvent::VehicleEntered { visit, grant, pool, area, credentials, joined_exit, .. } = event
+    let ParkingEvent::VehicleEntered {
+        visit,
+        grant,
+        pool,
+        area,
+        credentials,
+        joined_exit,
+        used_reservation,
+        ..
+    } = event
     else {
         return;
     };
     let at = moment.happened_at;
     state.latest_passage_at = state.latest_passage_at.max(at);
+    if let Some(used) = used_reservation {
+        state.set_right(*used, Right::Used, None, moment.decided_at);
+    }
     let mut keys = match_keys(credentials);
     let mut on_reservation = false;
-    if let Some(OpenGrant::Entry { keys: granted_keys, reservation, pool, .. }) =
+    if let Some(OpenGrant::Entry { keys: granted_keys, on_reservation: granted_on, pool, .. }) =
         grant.and_then(|id| state.grants.remove(&id))
     {
         let ledger = state.ledger(pool);
         ledger.granted = ledger.granted.saturating_sub(1);
         // The visit takes it over below.
-        ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(reservation.is_some()));
-        on_reservation = reservation.is_some();
+        ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(granted_on));
+        on_reservation = granted_on;
         add_keys(&mut keys, granted_keys);
     } else if let Some(lapsed) = visit.and_then(|id| state.take_lapsed(id)) {
         add_keys(&mut keys, lapsed.keys);

@@ -2,13 +2,14 @@
 
 use super::credentials::{Credential, MatchKey};
 use super::event::{
-    AdmissionMode, Departure, DeviceClock, Direction, Irregularity, JoinedExit, ParkingEvent, Presumption,
+    AdmissionMode, Departure, DeviceClock, Direction, HoldRelease, Irregularity, JoinedExit, ParkingEvent,
+    Presumption,
 };
 use super::gates::{Events, Gate, Outcome, check_credentials};
-use super::state::{LapsedGrant, OpenGrant, UnmatchedExit, VisitStatus, match_keys, shares};
+use super::state::{LapsedGrant, OpenGrant, Right, UnmatchedExit, VisitStatus, match_keys, shares};
 use crate::decider::Fact;
 use crate::facilities::Lane;
-use crate::ids::{GrantId, LaneId, PoolId, VisitId};
+use crate::ids::{GrantId, LaneId, PoolId, ReservationId, VisitId};
 use crate::time::Timestamp;
 
 /// How far the clocks of two lanes may be apart (in the real garage: minutes): an exit so little before its
@@ -61,13 +62,16 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let named = |open: &OpenGrant| shares(open.keys(), &seen_keys);
     let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys, seen.at)
         .filter(|(_, open)| lapsed.is_none() || named(open));
-    let (granted_visit, granted_pool, granted_keys, on_reservation) = match (grant, lapsed) {
+    let (granted_visit, granted_pool, granted_keys, claimed) = match (grant, lapsed) {
         (Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })), _) => {
-            (Some(*visit), Some(*pool), keys.as_slice(), reservation.is_some())
+            (Some(*visit), Some(*pool), keys.as_slice(), *reservation)
         }
-        (_, Some(lapsed)) => (Some(lapsed.visit), Some(lapsed.pool), lapsed.keys.as_slice(), false),
-        _ => (None, None, [].as_slice(), false),
+        (_, Some(lapsed)) => {
+            (Some(lapsed.visit), Some(lapsed.pool), lapsed.keys.as_slice(), lapsed.reservation)
+        }
+        _ => (None, None, [].as_slice(), None),
     };
+    let on_reservation = matches!(grant, Some((_, OpenGrant::Entry { on_reservation: true, .. })));
     let pool = granted_pool.or(seen.pool).unwrap_or(lane.pool);
     let keys: Vec<MatchKey> = seen_keys.iter().chain(granted_keys).cloned().collect();
     let visit = (!keys.is_empty()).then(|| granted_visit.unwrap_or_else(|| gate.context.command_id.visit()));
@@ -89,6 +93,8 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
         irregularities.push(Irregularity::AlreadyInside);
     }
     let mut events: Events = gone.iter().filter_map(|older| presumed_left(gate, *older, seen.at)).collect();
+    let used_reservation = used_reservation(gate, claimed, seen.credentials);
+    events.extend(used_reservation.and_then(|used| released_hold(gate, used)));
     let introduced = |credential: &&Credential| !granted_keys.contains(&credential.match_key());
     events.push(Fact::new(
         ParkingEvent::VehicleEntered {
@@ -100,6 +106,7 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
             credentials: seen.credentials.iter().filter(introduced).cloned().collect(),
             irregularities,
             joined_exit: joined,
+            used_reservation,
             clock: seen.clock,
         },
         seen.at,
@@ -113,6 +120,22 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
         ));
     }
     events
+}
+
+/// A vehicle that is inside has used its right to enter, requested or not, and needs a held place no more.
+fn used_reservation(
+    gate: &Gate<'_>,
+    claimed: Option<ReservationId>,
+    seen: &[Credential],
+) -> Option<ReservationId> {
+    let shown = || seen.iter().find_map(Credential::reservation);
+    claimed.or_else(shown).filter(|used| gate.state.right(*used) != Some(Right::Used))
+}
+
+pub(super) fn released_hold(gate: &Gate<'_>, reservation: ReservationId) -> Option<Fact<ParkingEvent>> {
+    let pool = gate.state.holds.get(&reservation)?.pool;
+    let release = HoldRelease::CheckedIn;
+    Some(gate.event_now(ParkingEvent::HoldReleased { reservation, pool, release }))
 }
 
 /// The visits inside that have one of the credentials of an entry.

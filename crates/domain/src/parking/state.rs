@@ -8,6 +8,7 @@ use super::credentials::{Credential, MatchKey};
 use super::event::{AdmissionMode, Entry, ParkingEvent};
 use crate::facilities::Plan;
 use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
+use crate::reservations::OVER_AFTER_SECONDS;
 use crate::time::Timestamp;
 
 /// How long an exit that nobody matched and a grant that lapsed are kept for news that comes late (in a real garage
@@ -47,6 +48,9 @@ pub enum OpenGrant {
         lane: LaneId,
         pool: PoolId,
         keys: Vec<MatchKey>,
+        /// Admitted on a reservation: it takes a place of the reserved part.
+        on_reservation: bool,
+        /// Whose right to enter it claims.
         reservation: Option<ReservationId>,
         granted_at: Timestamp,
         expires_at: Timestamp,
@@ -74,20 +78,6 @@ impl OpenGrant {
     pub const fn granted_at(&self) -> Timestamp {
         match self {
             Self::Entry { granted_at, .. } | Self::Exit { granted_at, .. } => *granted_at,
-        }
-    }
-    /// That this grant, of this id, did not become a passage.
-    pub(super) const fn lapsed(&self, grant: GrantId) -> ParkingEvent {
-        match self {
-            Self::Entry { visit, pool, reservation, .. } => ParkingEvent::GrantLapsed {
-                grant,
-                visit: Some(*visit),
-                pool: Some(*pool),
-                on_reservation: reservation.is_some(),
-            },
-            Self::Exit { visit, .. } => {
-                ParkingEvent::GrantLapsed { grant, visit: *visit, pool: None, on_reservation: false }
-            }
         }
     }
     pub fn keys(&self) -> &[MatchKey] {
@@ -149,6 +139,7 @@ pub(super) struct LapsedGrant {
     pub lane: LaneId,
     pub pool: PoolId,
     pub keys: Vec<MatchKey>,
+    pub reservation: Option<ReservationId>,
     pub granted_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -159,12 +150,15 @@ pub struct Hold {
     pub until: Timestamp,
 }
 
-/// A right to enter that is used up.
+/// What became of a reservation's right to enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct UsedReservation {
-    pub at: Timestamp,
-    /// The grant that used it, and gives it back if it lapses; None where the time for it is over.
-    pub by: Option<GrantId>,
+pub(super) enum Right {
+    /// Its hold was released for the entry that is decided with it.
+    CheckingIn,
+    /// The grant gives it back if it lapses.
+    Claimed { by: GrantId },
+    /// Somebody entered on it, or its time is over.
+    Used,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -184,8 +178,8 @@ pub struct ParkingState {
     /// Only those that a credential can find, until their passage or the next grant for it.
     pub(super) lapsed_grants: VecDeque<LapsedGrant>,
     pub(super) holds: BTreeMap<ReservationId, Hold>,
-    /// Reservations whose right to enter is used up, by when that was decided.
-    pub(super) used_reservations: BTreeMap<ReservationId, UsedReservation>,
+    /// Of the reservations whose right to enter is not free any more, with when they are over.
+    rights: BTreeMap<ReservationId, (Right, Timestamp)>,
     /// The newest movements: (when, pool, change of inside).
     movements: VecDeque<(Timestamp, PoolId, i32)>,
     pub(super) latest_passage_at: Timestamp,
@@ -318,6 +312,59 @@ impl ParkingState {
             self.unmatched_exits.pop_front();
         }
         self.unmatched_exits.push_back(exit);
+    }
+
+    /// None while nobody has claimed it.
+    pub(super) fn right(&self, reservation: ReservationId) -> Option<Right> {
+        self.rights.get(&reservation).map(|(right, _)| *right)
+    }
+
+    /// `until`: when the reservation is over, where that is known. Kept until then: afterwards the book admits
+    /// nobody on it, and late news of it is rare.
+    pub(super) fn set_right(
+        &mut self,
+        reservation: ReservationId,
+        right: Right,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let oldest = now.minus_seconds(LATE_NEWS_SECONDS);
+        self.rights.retain(|_, (_, until)| *until >= oldest);
+        let known = self.rights.get(&reservation).map(|(_, until)| *until);
+        let until = until.or(known).unwrap_or(now.plus_seconds(OVER_AFTER_SECONDS));
+        self.rights.insert(reservation, (right, until));
+    }
+
+    /// Not where another passage has used it up meanwhile.
+    pub(super) fn give_back(&mut self, reservation: ReservationId, grant: GrantId) {
+        if self.right(reservation) == Some(Right::Claimed { by: grant }) {
+            self.rights.remove(&reservation);
+        }
+    }
+
+    /// That a grant did not become a passage.
+    pub(super) fn lapse_of(&self, grant: GrantId, open: &OpenGrant) -> ParkingEvent {
+        match open {
+            OpenGrant::Entry { visit, pool, on_reservation, reservation, .. } => {
+                let claimed = |reservation: &ReservationId| {
+                    self.right(*reservation) == Some(Right::Claimed { by: grant })
+                };
+                ParkingEvent::GrantLapsed {
+                    grant,
+                    visit: Some(*visit),
+                    pool: Some(*pool),
+                    on_reservation: *on_reservation,
+                    reservation: reservation.filter(claimed),
+                }
+            }
+            OpenGrant::Exit { visit, .. } => ParkingEvent::GrantLapsed {
+                grant,
+                visit: *visit,
+                pool: None,
+                on_reservation: false,
+                reservation: None,
+            },
+        }
     }
 
     pub(super) fn keep_lapsed(&mut self, lapsed: LapsedGrant, now: Timestamp) {

@@ -17,6 +17,8 @@ use crate::time::{Interval, Timestamp, Zone};
 pub(super) const INTERVAL_MAX_SECONDS: i64 = 30 * 86_400;
 /// How far ahead one may start: 400 days.
 const AHEAD_MAX_SECONDS: i64 = 400 * 86_400;
+/// How long after it was made every promise is over.
+pub(crate) const OVER_AFTER_SECONDS: i64 = AHEAD_MAX_SECONDS + INTERVAL_MAX_SECONDS;
 /// How far clocks may differ before a start is past.
 const PAST_SECONDS: i64 = 60;
 
@@ -134,7 +136,7 @@ pub enum ReservationsCommand {
     CancelReservation {
         reservation: ReservationId,
     },
-    /// Sent by the holds process after parking admitted on it.
+    /// Sent by the promises process after a vehicle entered on it.
     CheckInReservation {
         reservation: ReservationId,
     },

@@ -1,5 +1,6 @@
 //! Two processes of reservations. **holds**: a promise is held in parking from shortly before its start.
-//! **promises**: it is checked in by an entry, and ends with its interval, and its hold with it.
+//! **promises**: it is checked in when its vehicle has entered, is held again where its grant lapsed, and ends with
+//! its interval, and its hold with it.
 //!
 //! They are two, because a cancellation drops what is planned for the hold and nothing else: a check-in that the
 //! book has not heard of yet beats it, and then still ends.
@@ -7,7 +8,7 @@
 use super::book::ReservationsEvent;
 use crate::event::Event;
 use crate::ids::ReservationId;
-use crate::parking::HoldRelease;
+use crate::parking::{HoldRelease, ParkingEvent};
 use crate::process::{About, Effect, Process, Reaction};
 
 pub const HOLDS: Process = Process {
@@ -19,7 +20,7 @@ pub const HOLDS: Process = Process {
 
 pub const PROMISES: Process = Process {
     name: "promises",
-    events: &["ReservationMade", "ReservationCancelled", "EntryGranted"],
+    events: &["ReservationMade", "ReservationCancelled", "VehicleEntered", "GrantLapsed"],
     of_imported: false,
     react: keep,
 };
@@ -59,12 +60,14 @@ fn keep(event: &Event, about: &About<'_>) -> Vec<Reaction> {
         }
         // The hold itself was released by the entry; the book learns here that the right to enter is used, also by
         // a driver who came early and was admitted as a walk-in.
-        Event::Parking(entry) => {
-            let check_in = |reservation| {
-                let effect = Effect::CheckInReservation { reservation };
-                about.now(PROMISES.name, reservation.uuid(), effect)
-            };
-            entry.used_reservation().map(check_in).into_iter().collect()
+        Event::Parking(ParkingEvent::VehicleEntered { used_reservation: Some(reservation), .. }) => {
+            let check_in = Effect::CheckInReservation { reservation: *reservation };
+            vec![about.now(PROMISES.name, reservation.uuid(), check_in)]
+        }
+        // Of one subject with the cancellation and the end: whichever comes second finds what the first has done.
+        Event::Parking(ParkingEvent::GrantLapsed { reservation: Some(reservation), .. }) => {
+            let restore = Effect::RestoreHold { reservation: *reservation };
+            vec![about.now(PROMISES.name, reservation.uuid(), restore)]
         }
         _ => Vec::new(),
     }

@@ -15,6 +15,7 @@ pub mod holds;
 pub mod promises;
 pub mod reserved_part;
 
+pub(crate) use book::OVER_AFTER_SECONDS;
 pub use book::{
     LocalInterval, ReservationEnd, Reservations, ReservationsCommand, ReservationsEvent, ReservationsFacts,
     ReservationsRefusal, ReservationsState,

@@ -45,6 +45,10 @@ impl Promise {
     pub fn is_cancelled(&self) -> bool {
         self.standing == Standing::Cancelled
     }
+    /// Whether its place is to be held at `now`: it is due, and nobody has come yet.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.standing == Standing::Made && self.hold_at <= now && now < self.interval.end
+    }
     /// Whether it takes a reservable place.
     pub const fn binds(&self) -> bool {
         matches!(self.standing, Standing::Made | Standing::CheckedIn)

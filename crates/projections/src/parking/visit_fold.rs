@@ -112,7 +112,7 @@ fn granted(row: &mut Option<VisitRow>, key: Key, event: &ParkingEvent, at: Times
     };
     let row = row.get_or_insert_with(|| VisitRow::empty(key, *pool, at));
     row.basis = Some(Json(basis.clone()));
-    row.reservation = event.used_reservation();
+    row.reservation = event.claimed_reservation();
     row.grant = Some(*grant);
     row.grant_expires_at = Some(*expires_at);
     row.lane_in = Some(*lane);
@@ -120,8 +120,16 @@ fn granted(row: &mut Option<VisitRow>, key: Key, event: &ParkingEvent, at: Times
 }
 
 fn entered(row: &mut Option<VisitRow>, key: Key, event: &ParkingEvent, at: Timestamp) {
-    let ParkingEvent::VehicleEntered { lane, pool, area, credentials, irregularities, joined_exit, .. } =
-        event
+    let ParkingEvent::VehicleEntered {
+        lane,
+        pool,
+        area,
+        credentials,
+        irregularities,
+        joined_exit,
+        used_reservation,
+        ..
+    } = event
     else {
         return;
     };
@@ -132,6 +140,7 @@ fn entered(row: &mut Option<VisitRow>, key: Key, event: &ParkingEvent, at: Times
     row.started_at = row.started_at.min(at);
     row.lane_in = Some(*lane);
     row.area = *area;
+    row.reservation = row.reservation.or(*used_reservation);
     row.irregularities.extend(irregularities);
     credentials.iter().for_each(|credential| row.add_credential(credential));
     if let Some(joined) = joined_exit {

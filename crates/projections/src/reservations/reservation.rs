@@ -52,7 +52,7 @@ row! {
     credentials: Json<Vec<Credential>>,
     hold_at: Timestamp,
     hold: HoldStatus,
-    /// The visit that was admitted on it.
+    /// The visit that was admitted on it, until its grant lapses.
     visit: Option<VisitId>,
 }
 
@@ -74,7 +74,9 @@ impl View for Reservations {
             Event::Parking(
                 ParkingEvent::HoldPlaced { reservation, .. } | ParkingEvent::HoldReleased { reservation, .. },
             ) => Some(*reservation),
-            Event::Parking(event) => event.used_reservation(),
+            Event::Parking(ParkingEvent::VehicleEntered { used_reservation, .. }) => *used_reservation,
+            Event::Parking(ParkingEvent::GrantLapsed { reservation, .. }) => *reservation,
+            Event::Parking(event) => event.claimed_reservation(),
             _ => None,
         };
         keys.extend(reservation.map(|reservation| (record.facility(), reservation)));
@@ -144,7 +146,10 @@ impl ReservationRow {
             ParkingEvent::HoldPlaced { shortfall: true, .. } => self.hold = HoldStatus::PlacedShort,
             ParkingEvent::HoldPlaced { .. } => self.hold = HoldStatus::Placed,
             ParkingEvent::HoldReleased { .. } => self.hold = HoldStatus::Released,
-            ParkingEvent::EntryGranted { visit, .. } => self.visit = Some(*visit),
+            // Others may be shown it too (an override), but only one enters on it.
+            ParkingEvent::EntryGranted { visit, .. } => self.visit = self.visit.or(Some(*visit)),
+            ParkingEvent::GrantLapsed { .. } => self.visit = None,
+            ParkingEvent::VehicleEntered { visit, .. } => self.visit = *visit,
             _ => {}
         }
     }

@@ -160,6 +160,27 @@ impl Oracle {
         }
     }
 
+    /// Once all is settled: a place is kept for every promise that is due, and the book knows who came.
+    pub fn check_reservations(&self, now: Timestamp) -> Result<(), String> {
+        for (facility, book) in &self.books {
+            let Some(yard) = self.yards.get(facility) else { continue };
+            let history = || self.history(StreamId::new(Category::Parking, facility.uuid()));
+            if let Some(reservation) = book.due(now).find(|due| !yard.keeps(*due)) {
+                return Err(format!("9: no place is kept for reservation {reservation}\n  {}", history()));
+            }
+            // A driver may show a reservation that the book has not.
+            let came = yard.entered_on.iter().filter(|used| book.known.contains_key(used));
+            if !came.eq(&book.checked_in) {
+                let checked_in = &book.checked_in;
+                return Err(format!(
+                    "9: the book knows of the entries on {checked_in:?} only\n  {}",
+                    history()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Once all is settled: the ledger says what the gateway says moved.
     pub fn check_gateway(&self, moved: &BTreeMap<Currency, Totals>) -> Result<(), String> {
         let mut ledger: BTreeMap<Currency, Totals> = BTreeMap::new();

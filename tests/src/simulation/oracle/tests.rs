@@ -94,6 +94,7 @@ fn entered(number: u128) -> ParkingEvent {
         credentials: Vec::new(),
         irregularities: Vec::new(),
         joined_exit: None,
+        used_reservation: None,
         clock: DeviceClock::default(),
     }
 }

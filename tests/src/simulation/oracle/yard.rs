@@ -48,8 +48,12 @@ pub struct Yard {
     inside: BTreeMap<VisitId, Stay>,
     /// Gone without an exit seen, as somebody presumes.
     in_review: HashMap<VisitId, Stay>,
-    /// Reservations that let somebody in, or are about to, with the grant that did.
-    consumed: HashMap<ReservationId, GrantId>,
+    /// Reservations whose right to enter a grant has claimed.
+    claimed: HashMap<ReservationId, GrantId>,
+    /// Reservations whose hold was released because their time is over, or they were cancelled.
+    over: BTreeSet<ReservationId>,
+    /// Reservations that let somebody in.
+    pub entered_on: BTreeSet<ReservationId>,
     /// The reservation whose hold was just turned into the next grant.
     checking_in: Option<ReservationId>,
 }
@@ -129,11 +133,11 @@ impl Yard {
                 self.out_of_service.remove(spot);
             }
             ParkingEvent::EntryGranted { .. } => return self.granted(event),
-            ParkingEvent::GrantLapsed { grant, .. } => {
+            ParkingEvent::GrantLapsed { grant, reservation, .. } => {
                 if let Some(lapsed) = self.grants.remove(grant) {
                     self.lapsed.insert(lapsed.visit, lapsed.keys);
                 }
-                self.consumed.retain(|_, used_by| used_by != grant);
+                return self.give_back(*grant, *reservation);
             }
             ParkingEvent::VehicleEntered { .. } => return self.entered(event),
             ParkingEvent::VehicleLeft { departure, pool, .. } => return self.left(*departure, *pool),
@@ -165,6 +169,9 @@ impl Yard {
             ParkingEvent::HoldReleased { reservation, release, .. } => {
                 self.holds.remove(reservation).ok_or("9: a hold is released that is not held")?;
                 self.checking_in = (*release == HoldRelease::CheckedIn).then_some(*reservation);
+                if self.checking_in.is_none() {
+                    self.over.insert(*reservation);
+                }
             }
             ParkingEvent::ReservedPartSet { .. }
             | ParkingEvent::AdmissionModeSet { .. }
@@ -190,12 +197,14 @@ impl Yard {
         if asked && self.free(*pool).is_some_and(|free| free <= 0) {
             return Err(format!("9: a place is granted in pool {pool}, where none was free"));
         }
-        let reservation = event.used_reservation();
-        if let Some(reservation) = reservation
-            && *self.consumed.entry(reservation).or_insert(*grant) != *grant
-            && matches!(basis, Basis::Reservation { .. })
-        {
-            return Err(format!("9: reservation {reservation} admits twice"));
+        let reservation = event.claimed_reservation();
+        if let Some(reservation) = reservation {
+            let is_used = self.entered_on.contains(&reservation) || self.over.contains(&reservation);
+            if !is_used && !self.claimed.contains_key(&reservation) {
+                self.claimed.insert(reservation, *grant);
+            } else if matches!(basis, Basis::Reservation { .. }) {
+                return Err(format!("9: reservation {reservation} admits twice"));
+            }
         }
         // Whoever an attendant lets in, or everybody comes in, has no right of his own to use up.
         let reservation = reservation.filter(|_| !matches!(basis, Basis::FreeFlow | Basis::Override { .. }));
@@ -207,10 +216,52 @@ impl Yard {
         }
     }
 
+    fn claimed_by(&self, grant: GrantId) -> Option<ReservationId> {
+        self.claimed.iter().find(|(_, by)| **by == grant).map(|(reservation, _)| *reservation)
+    }
+
+    fn give_back(&mut self, grant: GrantId, given_back: Option<ReservationId>) -> Result<(), String> {
+        let claimed = self.claimed_by(grant);
+        if claimed != given_back {
+            return Err(format!("9: a lapse gives {given_back:?} back, its grant had claimed {claimed:?}"));
+        }
+        self.claimed.retain(|_, by| *by != grant);
+        Ok(())
+    }
+
+    fn use_up(&mut self, grant: Option<GrantId>, used: Option<ReservationId>) -> Result<(), String> {
+        if let Some(claimed) = grant.and_then(|grant| self.claimed_by(grant))
+            && used != Some(claimed)
+        {
+            return Err(format!("9: a passage leaves reservation {claimed} claimed by its grant"));
+        }
+        let Some(used) = used else { return Ok(()) };
+        self.claimed.remove(&used);
+        match self.entered_on.insert(used) && !self.holds.contains_key(&used) {
+            true => Ok(()),
+            false => Err(format!("9: reservation {used} is used up twice, or still held")),
+        }
+    }
+
+    /// Whether a place is kept for the reservation, by its hold or a grant.
+    pub fn keeps(&self, reservation: ReservationId) -> bool {
+        self.holds.contains_key(&reservation) || self.claimed.contains_key(&reservation)
+    }
+
     fn entered(&mut self, event: &ParkingEvent) -> Result<(), String> {
-        let ParkingEvent::VehicleEntered { visit, grant, pool, credentials, joined_exit, .. } = event else {
+        let ParkingEvent::VehicleEntered {
+            visit,
+            grant,
+            pool,
+            credentials,
+            joined_exit,
+            used_reservation,
+            ..
+        } = event
+        else {
             return Ok(());
         };
+        self.use_up(*grant, *used_reservation)?;
         let mut stay = Stay { pool: *pool, keys: keys(credentials), reservation: None };
         if let Some(id) = grant {
             let grant = self.grants.remove(id).ok_or("9: a passage uses a grant that is not open")?;

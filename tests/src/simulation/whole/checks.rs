@@ -58,6 +58,7 @@ impl Simulation {
         }
         self.check_rows()?;
         self.oracle.check_deadlines(self.clock.now())?;
+        self.oracle.check_reservations(self.clock.now())?;
         self.oracle.check_gateway(&self.gateway.totals())?;
         self.oracle.check_credits()?;
         self.check_watched()

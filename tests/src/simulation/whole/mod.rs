@@ -389,6 +389,10 @@ impl Simulation {
                 }
             }
             self.look()?;
+            if seconds == 600 {
+                // Grants have lapsed, and reservations are still to come.
+                self.oracle.check_reservations(self.clock.now())?;
+            }
         }
         for _ in 0..ROUNDS {
             if self.nodes.iter().flatten().all(Node::is_idle) {

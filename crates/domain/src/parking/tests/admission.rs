@@ -259,6 +259,64 @@ fn backing_out_gives_the_right_to_enter_back() {
 }
 
 #[test]
+fn a_passage_uses_the_right_to_enter_up_whether_it_was_requested_or_not() {
+    let used = |events: &[ParkingEvent]| match events.last() {
+        Some(ParkingEvent::VehicleEntered { used_reservation, .. }) => *used_reservation,
+        other => panic!("no entry: {other:?}"),
+    };
+    let mut garage = Garage::with_places(5);
+    garage.knows(9, 0, 100);
+    garage.enters(&[with_reservation(9)]);
+    assert_eq!(used(&garage.passes(Direction::Entry, &[], 0)), Some(reservation(9)));
+
+    let mut garage = Garage::with_places(5);
+    garage.knows(9, 0, 100);
+    garage.accepts(&ParkingCommand::PlaceHold { reservation: reservation(9), pool: pool(), until: at(100) });
+    let unrequested = garage.passes(Direction::Entry, &[with_reservation(9), plate("A")], 0);
+    assert!(matches!(unrequested[0], ParkingEvent::HoldReleased { release: HoldRelease::CheckedIn, .. }));
+    assert_eq!(used(&unrequested), Some(reservation(9)));
+    garage.refuses(&enter("in", &[with_reservation(9), plate("B")]), "RESERVATION_USED");
+    assert_eq!(used(&garage.at(60).passes(Direction::Entry, &[with_reservation(9)], 60)), None);
+}
+
+#[test]
+fn a_lapse_gives_no_right_back_that_another_passage_has_used_up() {
+    let mut garage = Garage::with_places(5);
+    garage.knows(9, 0, 100);
+    let granted = garage.enters(&[with_reservation(9), plate("A")]);
+    let Some(ParkingEvent::EntryGranted { grant, expires_at, .. }) = granted.last() else {
+        panic!("{granted:?}")
+    };
+    let lapse = ParkingCommand::LapseGrant { grant: *grant, due: *expires_at };
+    let elsewhere = ParkingCommand::RecordPassage {
+        lane: lane("column"),
+        direction: Direction::Entry,
+        credentials: vec![with_reservation(9), plate("A")],
+        pool: None,
+        happened_at: at(0),
+        clock: crate::parking::DeviceClock::default(),
+    };
+    garage.accepts(&elsewhere);
+    let lapsed = garage.at(10).accepts(&lapse);
+    assert!(matches!(lapsed[..], [ParkingEvent::GrantLapsed { reservation: None, .. }]));
+    garage.refuses(&enter("in", &[with_reservation(9), plate("B")]), "RESERVATION_USED");
+}
+
+#[test]
+fn a_right_is_remembered_as_used_until_its_reservation_is_over() {
+    const DAY: i64 = 24 * 60;
+    let mut garage = Garage::with_places(5);
+    garage.knows(9, 300 * DAY, 301 * DAY);
+    garage.enters(&[with_reservation(9), plate("A")]);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    // Something is claimed meanwhile, which is when others are forgotten.
+    garage.at(299 * DAY).knows(8, 299 * DAY, 300 * DAY);
+    garage.enters(&[with_reservation(8), plate("B")]);
+    garage.at(300 * DAY).knows(9, 300 * DAY, 301 * DAY);
+    garage.refuses(&enter("in", &[with_reservation(9), plate("C")]), "RESERVATION_USED");
+}
+
+#[test]
 fn early_arrival_is_a_policy() {
     let with = |early_arrival| Policies { early_arrival, ..Policies::default() };
     let early = |policies| {

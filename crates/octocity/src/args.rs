@@ -22,6 +22,10 @@ Configuration, each stronger than the one before it:
   An unknown key is an error. The file's keys:
     data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
     retention_days = 7           queue = 4096                  connections = 10000
+    [postgres]                   # read models, process state and snapshots; where it is missing, in the data folder
+    host = \"127.0.0.1\"   port = 5432   user = \"octocity\"   database = \"octocity\"
+    password_file = \"/run/secrets/postgres\"   # or all of it: url = \"postgresql://...\"
+    schema = \"octocity\"   pool_size = 8   tls = true   ca_file = \"ca.pem\"
     [tokens]                     # needed to listen on anything but this machine
     gate-camera-1 = \"<sha256 of the token, 64 hex digits>\"
 
@@ -30,7 +34,7 @@ Exit codes:
   1  a fault of ours, or of the machine (a full disk); the message says what to do
   2  usage or configuration
   3  the data folder: written by a newer version, in use by another process, damaged, without its
-     log, or (hash, rebuild) not there
+     log, or (hash, rebuild) not there; the schema in PostgreSQL: newer, not ours, or of another log
   4  the input file: missing, unreadable, cut off, or without a line that can be imported
   5  doctor found problems, or rebuild keys that stand still at an event that cannot be applied
 

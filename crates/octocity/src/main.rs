@@ -15,6 +15,7 @@ mod output;
 mod rebuild;
 mod serve;
 mod stopping;
+mod stores;
 
 use std::process::ExitCode;
 

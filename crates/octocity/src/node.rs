@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use octocity_adapters::clock::SystemClock;
-use octocity_adapters::sqlite::{
-    DataFolder, FolderError, OpenError, SqliteLog, SqliteLogOptions, SqliteRows, SqliteSnapshots,
-};
+use octocity_adapters::sqlite::{DataFolder, FolderError, OpenError, SqliteLog, SqliteLogOptions};
 use octocity_commands::{Clock, Handler, HandlerOptions};
-use octocity_log::{EventLog, Position, SnapshotStore};
+use octocity_log::{EventLog, Position};
 use octocity_projections::{Engine, EngineOptions, ReadModels, RowStore, StoreError};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -15,12 +13,14 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::stores::{Processes, Stores};
 
 /// The log and the handler of a data folder, held alone.
 pub struct Node {
     pub handler: Arc<Handler>,
     pub log: Arc<SqliteLog>,
     pub rows: Arc<dyn RowStore>,
+    pub processes: Processes,
     pub clock: Arc<dyn Clock>,
     /// Held for as long as anything above is used; the last to go.
     pub folder: DataFolder,
@@ -28,29 +28,27 @@ pub struct Node {
 
 impl Node {
     /// Takes the data folder; makes it and its files where there are none.
-    pub fn open(config: &Config) -> Result<Self, Failure> {
-        Self::of(DataFolder::open(&config.data).map_err(unusable_folder)?, config)
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
+        Self::of(DataFolder::open(&config.data).map_err(unusable_folder)?, config).await
     }
 
     /// Takes a data folder that must be there.
-    pub fn open_existing(config: &Config) -> Result<Self, Failure> {
-        Self::of(DataFolder::open_existing(&config.data).map_err(unusable_folder)?, config)
+    pub async fn open_existing(config: &Config) -> Result<Self, Failure> {
+        Self::of(DataFolder::open_existing(&config.data).map_err(unusable_folder)?, config).await
     }
 
-    fn of(folder: DataFolder, config: &Config) -> Result<Self, Failure> {
+    async fn of(folder: DataFolder, config: &Config) -> Result<Self, Failure> {
         let log = Arc::new(SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?);
-        let snapshots = SqliteSnapshots::open(&folder.snapshots(), log.id()).map_err(unusable)?;
-        let rows = SqliteRows::open(&folder.read_models()).map_err(unusable)?;
+        let Stores { rows, snapshots, processes } = Stores::open(config, &folder, log.id()).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let options = HandlerOptions {
             retention_seconds: i64::from(config.retention_days) * 86_400,
             queue: config.queue,
             ..HandlerOptions::default()
         };
-        let snapshots: Arc<dyn SnapshotStore> = Arc::new(snapshots);
         let events: Arc<dyn EventLog> = log.clone();
         let handler = Handler::new(events, Some(snapshots), Arc::clone(&clock), options);
-        Ok(Self { handler, log, rows: Arc::new(rows), clock, folder })
+        Ok(Self { handler, log, rows, processes, clock, folder })
     }
 
     pub fn events(&self) -> Arc<dyn EventLog> {

@@ -14,7 +14,7 @@ use crate::output::{Output, progress};
 /// Forgets the rows of one view, or of all, and folds them anew.
 pub async fn rebuild(config: &Config, view: Option<&str>, output: Output) -> Result<(), Failure> {
     let tables = named(view)?;
-    let node = Node::open_existing(config)?;
+    let node = Node::open_existing(config).await?;
     let begun = Instant::now();
     let mut engine = node.engine().await?;
     let head = node.head();
@@ -78,7 +78,7 @@ fn names(tables: &[&'static Table]) -> Vec<&'static str> {
 
 /// Brings the read models to the log's head, and hashes what they say.
 pub async fn hash(config: &Config, output: Output) -> Result<(), Failure> {
-    let node = Node::open_existing(config)?;
+    let node = Node::open_existing(config).await?;
     let mut engine = node.engine().await?;
     let bar = progress(node.head().0, "positions");
     engine.catch_up(|step| bar.set_position(step.position.0)).await.map_err(rows_failed)?;

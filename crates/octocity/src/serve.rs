@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use octocity_adapters::gateway::SimulatedGateway;
-use octocity_adapters::sqlite::SqliteProcessStore;
 use octocity_api::{ApiState, Auth, Limits, TokenEntry};
-use octocity_commands::{Executor, ExecutorError, ProcessStore, ProcessStoreError};
+use octocity_commands::{Executor, ExecutorError, ProcessStoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -15,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::metrics::Vitals;
-use crate::node::{Following, Node, unusable};
+use crate::node::{Following, Node};
 use crate::open_files;
 use crate::output::Output;
 use crate::stopping::StopSignals;
@@ -38,7 +37,7 @@ pub struct Server {
 impl Server {
     pub async fn start(config: &Config) -> Result<Self, Failure> {
         config.check_listen()?;
-        let node = Arc::new(Node::open(config)?);
+        let node = Arc::new(Node::open(config).await?);
         let listener =
             TcpListener::bind(config.listen).await.map_err(|error| not_listening(config, &error))?;
         let address = listener.local_addr().map_err(|error| not_listening(config, &error))?;
@@ -85,13 +84,12 @@ impl Server {
 }
 
 async fn executor(node: &Node) -> Result<Arc<Executor>, Failure> {
-    let store = SqliteProcessStore::open(&node.folder.processes()).map_err(unusable)?;
+    let (store, book) = node.processes.open()?;
     let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
-    let gateway = SimulatedGateway::open(Arc::new(store.clone())).await.map_err(failed)?;
-    let store: Arc<dyn ProcessStore> = Arc::new(store);
+    let gateway = SimulatedGateway::open(book).await.map_err(failed)?;
     let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway));
     executor.start().await.map_err(|error| match error {
-        ExecutorError::Misplaced(_) => Failure::data(error.to_string()),
+        ExecutorError::Misplaced(misplaced) => Failure::data(node.processes.misplaced(misplaced)),
         ExecutorError::Log(_) | ExecutorError::Store(_) => {
             Failure::fault(format!("The processes cannot start: {error}; run octocity doctor."))
         }

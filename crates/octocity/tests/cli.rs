@@ -19,6 +19,13 @@ fn usage_and_configuration_faults_exit_with_2_and_say_what_to_do() {
     assert!(misspelt.stderr.contains("'listen'"), "{}", misspelt.stderr);
     assert_eq!(misspelt.json()["error"]["exit_code"], 2);
     std::fs::remove_file(octocity.folder.path().join("octocity.toml")).unwrap();
+    #[cfg(not(feature = "distributed"))]
+    {
+        std::fs::write(octocity.folder.path().join("octocity.toml"), "[postgres]\nhost = \"db\"\n").unwrap();
+        let without = octocity.run(&["import", "gates", &sample("gates.log")]);
+        assert!(without.code == 2 && without.stderr.contains("--features distributed"), "{}", without.stderr);
+        std::fs::remove_file(octocity.folder.path().join("octocity.toml")).unwrap();
+    }
     let open = octocity.run(&["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(open.code, 2);
     assert!(open.stderr.contains("no tokens are configured"), "{}", open.stderr);

@@ -37,11 +37,25 @@ pub struct Database {
 impl Database {
     /// Connects, and makes or migrates the tables. Nothing is tried twice: what is wrong now is told now.
     pub async fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let database = Self::connect(options)?;
+        let client = database.client().await.map_err(|fault| OpenError::of(&database.place, &fault))?;
+        form::prepare(client, &database.place, &form::MIGRATIONS).await?;
+        Ok(database)
+    }
+
+    /// Which database this is, if it could be opened; nothing is changed.
+    pub async fn look(options: &PostgresOptions) -> Result<String, OpenError> {
+        let database = Self::connect(options)?;
+        let client = database.client().await.map_err(|fault| OpenError::of(&database.place, &fault))?;
+        form::look(client, &database.place, &form::MIGRATIONS).await?;
+        Ok(database.name())
+    }
+
+    fn connect(options: &PostgresOptions) -> Result<Self, OpenError> {
         let (config, place) = client_config(options)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let tls = tls(options, &config)?;
-        let manager = Manager::from_config(config, tls, recycling);
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(Manager::from_config(config, tls, recycling))
             .max_size(options.pool_size)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
@@ -49,8 +63,6 @@ impl Database {
             .build();
         let unusable = |reason: String| OpenError::Unusable { place: Arc::clone(&place), reason };
         let pool = pool.map_err(|error| unusable(error.to_string()))?;
-        let client = pool.get().await.map_err(|error| OpenError::of(&place, &error.into()))?;
-        form::prepare(client, &place, &form::MIGRATIONS).await?;
         Ok(Self { pool, place, faulty: Arc::default() })
     }
 
@@ -82,8 +94,17 @@ impl Database {
     /// is no longer the one to write to.
     pub(super) async fn once<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let done = work.await;
-        if done.as_ref().is_err_and(Fault::is_transient) {
-            self.pool.retain(|_, _| false);
+        match &done {
+            Err(fault) if fault.is_transient() => {
+                self.pool.retain(|_, _| false);
+                if !self.faulty.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(server = self.place.hosts, %fault, "PostgreSQL does not answer; it is tried again");
+                }
+            }
+            Ok(_) if self.faulty.swap(false, Ordering::Relaxed) => {
+                tracing::info!(server = self.place.hosts, "PostgreSQL answers again");
+            }
+            _ => {}
         }
         done
     }
@@ -93,27 +114,12 @@ impl Database {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let mut pauses = PAUSES.iter();
-        loop {
-            let fault = match self.once(work()).await {
-                Ok(done) => {
-                    if self.faulty.swap(false, Ordering::Relaxed) {
-                        tracing::info!(server = self.place.hosts, "PostgreSQL answers again");
-                    }
-                    return Ok(done);
-                }
-                Err(fault) => fault,
-            };
-            if !fault.is_transient() {
-                return Err(fault);
-            }
-            if !self.faulty.swap(true, Ordering::Relaxed) {
-                tracing::warn!(server = self.place.hosts, %fault, "PostgreSQL does not answer; reads are tried again");
-            }
-            match pauses.next() {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None => return Err(fault),
+        for pause in PAUSES {
+            match self.once(work()).await {
+                Err(fault) if fault.is_transient() => tokio::time::sleep(pause).await,
+                done => return done,
             }
         }
+        self.once(work()).await
     }
 }

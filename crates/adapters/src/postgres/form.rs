@@ -21,10 +21,32 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(5733921)";
 pub async fn prepare(mut client: Client, place: &Arc<Place>, migrations: &[&str]) -> Result<(), OpenError> {
     let faulty = |fault: Fault| OpenError::of(place, &fault);
     let transaction = client.transaction().await.map_err(|error| faulty(error.into()))?;
-    transaction.batch_execute(LOCK).await.map_err(|error| faulty(error.into()))?;
-    let found = found(&transaction, place).await.map_err(faulty)?;
+    let (found, known) = migrate(&transaction, place, migrations).await?;
+    transaction.commit().await.map_err(|error| faulty(error.into()))?;
+    if found > 0 && found < known {
+        tracing::info!(from = found, to = known, "the tables in PostgreSQL were migrated");
+    }
+    Ok(())
+}
+
+/// Whether [`prepare`] would do; all of it is taken back.
+pub async fn look(mut client: Client, place: &Arc<Place>, migrations: &[&str]) -> Result<(), OpenError> {
+    let faulty = |fault: Fault| OpenError::of(place, &fault);
+    let transaction = client.transaction().await.map_err(|error| faulty(error.into()))?;
+    migrate(&transaction, place, migrations).await?;
+    transaction.rollback().await.map_err(|error| faulty(error.into()))
+}
+
+/// From which version to which.
+async fn migrate(
+    transaction: &Transaction<'_>,
+    place: &Arc<Place>,
+    migrations: &[&str],
+) -> Result<(i32, i32), OpenError> {
     let known = i32::try_from(migrations.len()).unwrap_or(i32::MAX);
-    let found = match found {
+    let faulty = |fault: Fault| OpenError::of(place, &fault);
+    transaction.batch_execute(LOCK).await.map_err(|error| faulty(error.into()))?;
+    let found = match found(transaction, place).await.map_err(faulty)? {
         Found::Foreign => return Err(OpenError::Foreign { place: Arc::clone(place) }),
         Found::Form(found) if found > known => {
             return Err(OpenError::Newer { place: Arc::clone(place), found, known });
@@ -35,14 +57,10 @@ pub async fn prepare(mut client: Client, place: &Arc<Place>, migrations: &[&str]
         for migration in &migrations[usize::try_from(found).unwrap_or(0)..] {
             transaction.batch_execute(migration).await?;
         }
-        transaction.execute("UPDATE form SET version = $1", &[&known]).await?;
-        transaction.commit().await
+        transaction.execute("UPDATE form SET version = $1", &[&known]).await
     };
     migrate.await.map_err(|error| faulty(error.into()))?;
-    if found > 0 && found < known {
-        tracing::info!(from = found, to = known, "the tables in PostgreSQL were migrated");
-    }
-    Ok(())
+    Ok((found, known))
 }
 
 enum Found {

@@ -1,9 +1,16 @@
-//! Snapshots: a cache that may be deleted at any time, and that a commit does not wait for the disk for.
+//! Snapshots: a cache that may be deleted at any time. A commit does not wait for the disk, and nobody waits for a
+//! server that is away: what it cannot say is folded from the log.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use octocity_log::{LogError, Snapshot, SnapshotStore, StreamId};
 
 use super::database::Database;
+use super::fault::Fault;
+
+/// A stream can be read from the log in that time; a car may stand at the gate.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 pub struct PostgresSnapshots(Database);
 
@@ -11,12 +18,27 @@ impl PostgresSnapshots {
     pub const fn new(database: Database) -> Self {
         Self(database)
     }
+
+    /// None where the server is away, which the database logs once.
+    async fn soon<T>(
+        &self,
+        work: impl Future<Output = Result<Option<T>, Fault>>,
+    ) -> Result<Option<T>, LogError> {
+        let in_time = async {
+            let late = |_| Fault::unreachable("no answer in time");
+            tokio::time::timeout(PATIENCE, work).await.map_err(late)?
+        };
+        match self.0.once(in_time).await {
+            Err(fault) if fault.is_transient() => Ok(None),
+            done => Ok(done?),
+        }
+    }
 }
 
 #[async_trait]
 impl SnapshotStore for PostgresSnapshots {
     async fn load(&self, stream: StreamId) -> Result<Option<Snapshot>, LogError> {
-        let snapshot = self.0.read(|| async {
+        let snapshot = self.soon(async {
             let client = self.0.client().await?;
             let find = "SELECT next_revision, version, state FROM snapshots WHERE id = $1 AND category = $2";
             let find = client.prepare_cached(find).await?;
@@ -27,11 +49,11 @@ impl SnapshotStore for PostgresSnapshots {
                 state: row.get(2),
             }))
         });
-        Ok(snapshot.await?)
+        snapshot.await
     }
 
     async fn save(&self, stream: StreamId, snapshot: Snapshot) -> Result<(), LogError> {
-        let saved = self.0.once(async {
+        let saved = self.soon(async {
  let mut client = self.0.client().await?;
             let save = "INSERT INTO snapshots (id, category, next_revision, version, state)
                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id, category) DO UPDATE
@@ -44,8 +66,9 @@ impl SnapshotStore for PostgresSnapshots {
             transaction
                 .execute(&save, &[&stream.id, &stream.category.as_str(), &revision, &version, state])
                 .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await?;
+            Ok(Some(()))
         });
-        Ok(saved.await?)
+        saved.await.map(drop)
     }
 }

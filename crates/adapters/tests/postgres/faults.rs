@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use octocity_adapters::postgres::PostgresRows;
+use octocity_adapters::postgres::{PostgresRows, PostgresSnapshots};
+use octocity_domain::Category;
+use octocity_log::{Snapshot, SnapshotStore, StreamId};
 use octocity_projections::testing::{Garage, History, hashes, play};
 use octocity_projections::{
     Engine, EngineOptions, MemoryRows, ReadModels, Select, StoreError, TableHash, views,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::cut::{Cuts, way};
-use crate::server::{Own, Schema, moves, url};
+use crate::own::Own;
+use crate::server::{Schema, moves, url};
 
 const IN_TIME: Duration = Duration::from_secs(60);
 
@@ -97,7 +101,8 @@ async fn a_server_that_restarts_is_waited_for() {
     let (history, wanted) = history().await;
     let server = Own::start();
     let schema = Schema::at(&server.url());
-    let (models, stop, task) = follow(engine(&history, PostgresRows::new(schema.database())).await);
+    let database = schema.database();
+    let (models, stop, task) = follow(engine(&history, PostgresRows::new(database.clone())).await);
     server.stop();
     let reader = Arc::clone(&models.store);
     let table = views::tables()[0];
@@ -111,6 +116,13 @@ async fn a_server_that_restarts_is_waited_for() {
     stop.send_replace(true);
     task.await.unwrap();
     server.stop();
+    let snapshots = PostgresSnapshots::new(database);
+    let begun = Instant::now();
+    let stream = StreamId::new(Category::Parking, Uuid::from_u128(1));
+    assert_eq!(snapshots.load(stream).await, Ok(None));
+    let snapshot = Snapshot { next_revision: 1, version: 1, state: vec![] };
+    assert_eq!(snapshots.save(stream, snapshot).await, Ok(()));
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for a cache");
     let away = models.store.select(Select::new(table)).await;
     assert!(matches!(away, Err(StoreError::Unavailable(_))), "not for ever: {away:?}");
 }

@@ -9,6 +9,7 @@ mod cluster;
 mod cut;
 mod faults;
 mod opening;
+mod own;
 mod server;
 
 use std::sync::Arc;

@@ -82,3 +82,11 @@ async fn what_is_not_ours_is_left_alone() {
     let error = database.bind(another).await.unwrap_err();
     assert!(matches!(error, OpenError::OtherLog { found, .. } if found == ours), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_changes_nothing() {
+    let schema = Schema::new();
+    Database::look(&schema.options()).await.unwrap();
+    let made = format!("SELECT FROM pg_namespace WHERE nspname = '{}'", schema.name);
+    assert!(schema.sql(&made).await.is_empty());
+}

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::nearest::hint;
-use super::{Layer, Token, check_connections, check_queue, check_retention_days, parse_level, shown};
+use super::{
+    Layer, Token, check_connections, check_queue, check_retention_days, parse_level, postgres, shown,
+};
 use crate::failure::Failure;
 
-const KEYS: [&str; 7] = ["data", "listen", "log", "retention_days", "queue", "connections", "tokens"];
+const KEYS: [&str; 8] =
+    ["data", "listen", "log", "retention_days", "queue", "connections", "tokens", "postgres"];
 
 pub fn read(path: &Path) -> Result<Layer, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -36,6 +39,7 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
         "queue" => layer.queue = Some(check_queue(number(value, &of)? as usize, &of)?),
         "connections" => layer.connections = Some(check_connections(number(value, &of)?, &of)?),
         "tokens" => layer.tokens = Some(tokens(value, &of)?),
+        "postgres" => layer.postgres = Some(postgres::read(value, path)?),
         unknown => {
             let file = shown(path);
             let hint = hint(unknown, &KEYS);
@@ -45,15 +49,15 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
     Ok(())
 }
 
-fn beside(file: &Path, folder: &Path) -> PathBuf {
+pub fn beside(file: &Path, folder: &Path) -> PathBuf {
     file.parent().map_or_else(|| folder.to_owned(), |parent| parent.join(folder))
 }
 
-fn text<'a>(value: &'a Value, of: &str) -> Result<&'a str, Failure> {
+pub fn text<'a>(value: &'a Value, of: &str) -> Result<&'a str, Failure> {
     value.as_str().ok_or_else(|| Failure::usage(format!("{of} must be a text in quotes.")))
 }
 
-fn number(value: &Value, of: &str) -> Result<u32, Failure> {
+pub fn number(value: &Value, of: &str) -> Result<u32, Failure> {
     let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
     number.ok_or_else(|| Failure::usage(format!("{of} must be a whole number, not negative.")))
 }

@@ -5,6 +5,7 @@
 mod environment;
 mod file;
 mod nearest;
+mod postgres;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::args::Common;
 use crate::failure::Failure;
+pub use postgres::PostgresConfig;
 pub use tokens::Token;
 
 /// One layer: what a file, the environment or the flags say.
@@ -26,6 +28,7 @@ pub struct Layer {
     pub queue: Option<usize>,
     pub connections: Option<u32>,
     pub tokens: Option<Vec<Token>>,
+    pub postgres: Option<PostgresConfig>,
 }
 
 impl Layer {
@@ -39,6 +42,7 @@ impl Layer {
             queue: stronger.queue.or(self.queue),
             connections: stronger.connections.or(self.connections),
             tokens: stronger.tokens.or(self.tokens),
+            postgres: stronger.postgres.or(self.postgres),
         }
     }
 }
@@ -56,6 +60,8 @@ pub struct Config {
     /// How many connections may be open.
     pub connections: u32,
     pub tokens: Vec<Token>,
+    /// Where read models, process state and snapshots are; else in the data folder.
+    pub postgres: Option<PostgresConfig>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
 }
@@ -91,6 +97,7 @@ impl Config {
             queue: layer.queue.unwrap_or(4096),
             connections: layer.connections.unwrap_or(10_000),
             tokens: layer.tokens.unwrap_or_default(),
+            postgres: layer.postgres,
             file,
         }
     }

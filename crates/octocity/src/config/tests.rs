@@ -76,3 +76,26 @@ fn wrong_values_say_what_is_right() {
         assert!(failure.message.contains(part), "{file}: {failure}");
     }
 }
+
+#[test]
+fn a_postgres_table_is_read_and_its_mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "hunter2\n").unwrap();
+    let table = |rest: &str| format!("[postgres]\nhost = \"db\"\n{rest}");
+    let config = load(&table(&format!("password_file = {secret:?}\ntls = false")), &[], Common::default());
+    let postgres = config.unwrap().postgres.unwrap();
+    assert_eq!((postgres.password.as_deref(), postgres.pool_size), (Some("hunter2"), 8));
+    assert!(!format!("{postgres:?}").contains("hunter2"));
+    for (rest, part) in [
+        ("hots = \"db2\"", "did you mean 'host'?"),
+        ("port = 70000", "between 1 and 65535"),
+        ("pool_size = 1", "between 2 and 500"),
+        ("tls = \"yes\"", "true or false"),
+        ("password_file = \"/no/such\"", "correct 'password_file'"),
+    ] {
+        let failure = load(&table(rest), &[], Common::default()).unwrap_err();
+        assert!(failure.message.contains(part), "{rest}: {failure}");
+    }
+    assert!(load("postgres = 3", &[], Common::default()).unwrap_err().message.contains("[postgres]"));
+}

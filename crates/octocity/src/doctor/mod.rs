@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
-use octocity_adapters::sqlite::{SqliteProcessStore, folder};
-use octocity_commands::{Clock, ProcessStore};
+use octocity_adapters::sqlite::folder;
+use octocity_commands::Clock;
 use octocity_domain::Timestamp;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ pub async fn run(config: Result<Config, Failure>, common: &Common, output: Outpu
             common.data.clone().unwrap_or_else(|| PathBuf::from("./octocity-data"))
         }
     };
-    let usable = look_at_folder(&data, &mut findings);
+    let usable = look_at_folder(&data, &mut findings) & look_at_postgres(&config, &mut findings).await;
     look_at_room(&data, &mut findings);
     if let (Ok(config), true) = (&config, usable) {
         look_at_contents(config, &mut findings).await;
@@ -136,6 +136,21 @@ fn look_at_folder(data: &Path, findings: &mut Findings) -> bool {
     whole && found.in_use.is_none()
 }
 
+/// Whether what is configured there can be used by us.
+async fn look_at_postgres(config: &Result<Config, Failure>, findings: &mut Findings) -> bool {
+    let Some(postgres) = config.as_ref().ok().and_then(|config| config.postgres.as_ref()) else {
+        return true;
+    };
+    match crate::stores::look(postgres).await {
+        Ok(found) => findings.well("PostgreSQL", found),
+        Err(failure) => {
+            findings.wrong("PostgreSQL", failure.message);
+            return false;
+        }
+    }
+    true
+}
+
 /// What the standard library cannot ask: how much room the file system has (df, POSIX).
 fn look_at_room(data: &Path, findings: &mut Findings) {
     let place = data.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
@@ -163,7 +178,7 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
     if !config.data.join(folder::LOG_FILE).exists() {
         return Ok(());
     }
-    let node = Node::open(config)?;
+    let node = Node::open(config).await?;
     let head = node.head();
     findings.well("log", format!("head at {}", head.0));
     history::look_at_history(&node.log, findings).await?;
@@ -183,15 +198,15 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
             format!("a key stands still at {stream} {revision} ({event_type}: {error}); run octocity rebuild {view}."),
         );
     }
-    if node.folder.processes().exists() {
-        let store = SqliteProcessStore::open(&node.folder.processes()).map_err(crate::node::unusable)?;
+    if node.processes.exist() {
+        let (store, _) = node.processes.open()?;
         let due = store
             .due(node.clock.now(), 1_000, &[])
             .await
             .map_err(|error| Failure::data(error.to_string()))?;
         let checkpoints = store.checkpoints().await.map_err(|error| Failure::data(error.to_string()))?;
         match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.log)) {
-            Err(misplaced) => findings.wrong("processes", misplaced.to_string()),
+            Err(misplaced) => findings.wrong("processes", node.processes.misplaced(misplaced)),
             Ok(()) => {
                 findings.well(
                     "processes",

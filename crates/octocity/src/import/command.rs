@@ -20,7 +20,7 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     let GateFormat::Aps = args.format;
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
-    let node = Node::open(config)?;
+    let node = Node::open(config).await?;
     let following = Following::start(node.engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-gates");
     let report = Report::try_new(args.report.report.as_deref())?;
@@ -49,7 +49,7 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
 pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) -> Result<(), Failure> {
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
-    let node = Node::open(config)?;
+    let node = Node::open(config).await?;
     let following = Following::start(node.engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-occupancy");
     let report = Report::try_new(args.report.report.as_deref())?;

@@ -268,9 +268,13 @@ async fn the_real_counts_end_on_their_last_clean_rows() {
     let expected = last_clean_counts(&file);
     assert_eq!(expected.len(), 30);
     assert_eq!(read_model_counts(&config).await, expected);
-    let before = crate::node::Node::open(&config).unwrap().head();
+    let before = crate::node::Node::open(&config).await.unwrap().head();
     super::command::occupancy(&config, &occupancy_args(&file), output).await.unwrap();
-    assert_eq!(crate::node::Node::open(&config).unwrap().head(), before, "a second import adds no event");
+    assert_eq!(
+        crate::node::Node::open(&config).await.unwrap().head(),
+        before,
+        "a second import adds no event"
+    );
 }
 
 /// Read without any of our parsers: the last row of each car park that is neither negative nor a repeat.
@@ -290,7 +294,7 @@ fn last_clean_counts(file: &Path) -> BTreeMap<FacilityId, i64> {
 }
 
 async fn read_model_counts(config: &Config) -> BTreeMap<FacilityId, i64> {
-    let node = crate::node::Node::open(config).unwrap();
+    let node = crate::node::Node::open(config).await.unwrap();
     let rows = Query::<OccupancyRow>::new().run(&*node.rows).await.unwrap().rows;
     rows.iter().map(|row| (row.facility, row.visits + row.unidentified)).collect()
 }

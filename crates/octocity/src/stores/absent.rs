@@ -1,0 +1,23 @@
+//! In place of PostgreSQL where this octocity was built without.
+
+use octocity_adapters::sqlite::DataFolder;
+use octocity_log::LogId;
+
+use super::Stores;
+use crate::config::PostgresConfig;
+use crate::failure::Failure;
+
+pub async fn open(_: &PostgresConfig, _: &DataFolder, _: LogId) -> Result<Stores, Failure> {
+    Err(absent())
+}
+
+pub async fn look(_: &PostgresConfig) -> Result<String, Failure> {
+    Err(absent())
+}
+
+fn absent() -> Failure {
+    Failure::usage(
+        "The configuration has a table [postgres], and this octocity was built without PostgreSQL; build it with \
+         --features distributed, or remove the table.",
+    )
+}

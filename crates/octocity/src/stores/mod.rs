@@ -1,0 +1,101 @@
+//! What stands beside the log: read models, snapshots, and what processes remember. In files of the data folder, or,
+//! where the configuration has a table `[postgres]`, in PostgreSQL.
+
+#[cfg(feature = "distributed")]
+mod postgres;
+#[cfg(not(feature = "distributed"))]
+#[path = "absent.rs"]
+mod postgres;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use octocity_adapters::gateway::GatewayBook;
+use octocity_adapters::sqlite::{DataFolder, SqliteProcessStore, SqliteRows, SqliteSnapshots};
+use octocity_commands::{Misplaced, ProcessStore};
+use octocity_log::{LogId, SnapshotStore};
+use octocity_projections::RowStore;
+
+pub use postgres::look;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::node::unusable;
+
+pub struct Stores {
+    pub rows: Arc<dyn RowStore>,
+    pub snapshots: Arc<dyn SnapshotStore>,
+    pub processes: Processes,
+}
+
+impl Stores {
+    /// Makes what is not there yet; refuses what is of another log.
+    pub async fn open(config: &Config, folder: &DataFolder, log: LogId) -> Result<Self, Failure> {
+        match &config.postgres {
+            Some(postgres) => postgres::open(postgres, folder, log).await,
+            None => Self::in_files(folder, log),
+        }
+    }
+
+    fn in_files(folder: &DataFolder, log: LogId) -> Result<Self, Failure> {
+        Ok(Self {
+            snapshots: Arc::new(SqliteSnapshots::open(&folder.snapshots(), log).map_err(unusable)?),
+            rows: Arc::new(SqliteRows::open(&folder.read_models()).map_err(unusable)?),
+            processes: Processes::InFile(folder.processes()),
+        })
+    }
+}
+
+/// What processes remember, and the book of the simulated gateway beside it.
+pub type Opened = (Arc<dyn ProcessStore>, Arc<dyn GatewayBook>);
+
+/// What processes remember, not opened yet: only who carries effects out makes it.
+pub enum Processes {
+    InFile(PathBuf),
+    #[cfg(feature = "distributed")]
+    InPostgres {
+        store: octocity_adapters::postgres::PostgresProcessStore,
+        /// Where a file would be: one that is left of an earlier time is not passed over.
+        file: PathBuf,
+    },
+}
+
+impl Processes {
+    pub fn exist(&self) -> bool {
+        match self {
+            Self::InFile(path) => path.exists(),
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { .. } => true,
+        }
+    }
+
+    pub fn open(&self) -> Result<Opened, Failure> {
+        match self {
+            Self::InFile(path) => {
+                let store = SqliteProcessStore::open(path).map_err(unusable)?;
+                Ok((Arc::new(store.clone()), Arc::new(store)))
+            }
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { file, .. } if file.exists() => Err(Failure::data(format!(
+                "{} holds what processes have not done yet, and PostgreSQL does not know it; go on without \
+                 [postgres], or move the file away to start at the log's end now, which drops every planned \
+                 deadline, hold and payment step that is not done.",
+                file.display()
+            ))),
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { store, .. } => Ok((Arc::new(store.clone()), Arc::new(store.clone()))),
+        }
+    }
+
+    /// What to do about processes that are not of the log beside them.
+    pub fn misplaced(&self, misplaced: Misplaced) -> String {
+        match self {
+            Self::InFile(_) => misplaced.to_string(),
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { .. } => "What processes remember in PostgreSQL is ahead of log.db, or of another log: \
+                restore both from backups of the same moment, or name another schema under [postgres] to start at \
+                the log's end now, which drops every planned deadline, hold and payment step that is not done."
+                .to_owned(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The stores in PostgreSQL.
+
+use std::sync::Arc;
+
+use octocity_adapters::postgres::{
+    Database, OpenError, PostgresOptions, PostgresProcessStore, PostgresRows, PostgresSnapshots, Tls,
+};
+use octocity_adapters::sqlite::DataFolder;
+use octocity_log::LogId;
+
+use super::{Processes, Stores};
+use crate::config::PostgresConfig;
+use crate::failure::Failure;
+
+pub async fn open(config: &PostgresConfig, folder: &DataFolder, log: LogId) -> Result<Stores, Failure> {
+    let database = Database::open(&options(config)).await.map_err(|error| failure(&error))?;
+    database.bind(log).await.map_err(|error| failure(&error))?;
+    Ok(Stores {
+        rows: Arc::new(PostgresRows::new(database.clone())),
+        snapshots: Arc::new(PostgresSnapshots::new(database.clone())),
+        processes: Processes::InPostgres {
+            store: PostgresProcessStore::new(database),
+            file: folder.processes(),
+        },
+    })
+}
+
+/// Which database it would be, without changing anything there.
+pub async fn look(config: &PostgresConfig) -> Result<String, Failure> {
+    Database::look(&options(config)).await.map_err(|error| failure(&error))
+}
+
+fn options(config: &PostgresConfig) -> PostgresOptions {
+    let PostgresConfig { url, host, port, user, database, password, schema, pool_size, tls, ca_file } =
+        config.clone();
+    let tls = match (tls, ca_file) {
+        (Some(false), _) => Tls::Off,
+        (_, Some(file)) => Tls::Of(file),
+        (Some(true), None) => Tls::On,
+        (None, None) => Tls::Unsaid,
+    };
+    PostgresOptions { url, host, port, user, database, password, schema, pool_size: pool_size as usize, tls }
+}
+
+fn failure(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Newer { .. } | OpenError::Foreign { .. } | OpenError::OtherLog { .. } => {
+            Failure::data(error.to_string())
+        }
+        OpenError::Unusable { .. } | OpenError::Protocol { .. } => Failure::fault(error.to_string()),
+        _ => Failure::usage(error.to_string()),
+    }
+}

@@ -78,13 +78,13 @@ Answers on
   /graphql        GraphQL by POST and GET, subscriptions by SSE and WebSocket (graphql-transport-ws)
   /graphiql       an editor to try queries in
   /health/live    200 while the process runs
-  /health/ready   200 once projections and processes have caught up, and while commands can be stored;
-                  otherwise 503 with what is wrong
+  /health/ready   200 once projections and processes have caught up and while commands can be
+                  stored; otherwise 503 with what is wrong
   /metrics        Prometheus text
 
-A connection that sends no whole request header for 10 seconds is closed; a body may take 30 (408). Beyond
-the configured 'connections' further clients wait until one ends. The limit of open files is raised to
-fit them; where it cannot be, fewer are taken, and the log says how many.
+A connection that sends no whole request header for 10 seconds is closed; a body may take 30 (408).
+Beyond the configured 'connections' further clients wait until one ends. The limit of open files is
+raised to fit them; where it cannot be, fewer are taken, and the log says how many.
 
 Ctrl-C or SIGTERM stops it cleanly: it takes no more, answers what it has, and closes the log.
 To listen beyond this machine, configure tokens first:
@@ -127,7 +127,8 @@ With --json: {\"tables\":[{\"name\":…,\"rows\":…,\"hash\":…},…]}")]
     /// Say what is wrong with the configuration or the data folder, and what to do
     #[command(after_help = "\
 Looks at the clock, the configuration, whether the address is free, the room on the disk, and every
-page, event and stream of the data folder (millions of events take some seconds), unless it is in use.
+page, event and stream of the data folder (millions of events take some seconds), unless it is in
+use.
 Exit code 5 when a problem was found, 0 when there is none.")]
     Doctor,
 }
@@ -289,6 +290,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_line_of_the_help_breaks_in_a_terminal_of_100_columns() {
+        let mut open = vec![Cli::command()];
+        while let Some(command) = open.pop() {
+            let taught = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in taught.lines() {
+                assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+            }
+            open.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

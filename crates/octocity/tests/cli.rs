@@ -53,9 +53,8 @@ fn a_gate_log_is_imported_once() {
         (again.number("events_added"), again.number("duplicates"), again.number("usable")),
         (0, 12, 12)
     );
-    for nothing_compared in ["mean_difference", "commands_per_second"] {
-        assert_eq!(again.json().get(nothing_compared), Some(&Value::Null), "{}", again.stdout);
-    }
+    assert_eq!(again.json().get("mean_difference"), Some(&Value::Null), "{}", again.stdout);
+    assert!(again.json()["commands_per_second"].is_number(), "{}", again.stdout);
     assert!(again.stdout.contains("12 usable, of which 12 were known already"), "{}", again.stdout);
     assert!(again.stdout.contains("no event added"), "{}", again.stdout);
     let (facility, visits) = (again.json()["facility_id"].clone(), again.number("visits_to_review"));

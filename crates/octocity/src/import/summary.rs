@@ -21,6 +21,7 @@ pub struct Summary {
     /// Rows of the report; one that was applied all the same (over capacity) counts here too.
     pub reported: u64,
     /// Rows that say something clean, whether it was known or not.
+    #[serde(skip)]
     pub usable: u64,
 }
 
@@ -34,24 +35,25 @@ impl Summary {
         output: Output,
     ) -> Result<(), Failure> {
         let seconds = took.as_secs_f64();
-        // What is known is passed over or answered from the ledger: its rate would say nothing of storing.
-        let rate = (self.events_added > 0).then(|| self.commands as f64 / seconds.max(0.001));
+        let rate = self.commands as f64 / seconds.max(0.001);
         output.say(format!(
             "{} lines: {} usable, of which {} were known already; {} reported",
             self.lines, self.usable, self.duplicates, self.reported
         ));
-        output.say(match rate {
-            Some(rate) => format!(
-                "{} events added by {} commands in {seconds:.1} s, {rate:.0} commands/s",
-                self.events_added, self.commands
+        output.say(match self.events_added {
+            // What is known is passed over or answered from the ledger: its rate would say nothing of storing.
+            0 => format!("no event added; {seconds:.1} s"),
+            added => format!(
+                "{added} events added by {} commands in {seconds:.1} s, {rate:.0} commands/s",
+                self.commands
             ),
-            None => format!("no event added; {seconds:.1} s"),
         });
         let last = LastLine {
             summary: self,
             seconds: rounded(seconds),
-            commands_per_second: rate.map(rounded),
+            commands_per_second: rounded(rate),
             peak_rss_bytes: peak_rss_bytes(),
+            usable: self.usable,
             more,
         };
         if self.usable > 0 {
@@ -79,9 +81,9 @@ struct LastLine {
     #[serde(flatten)]
     summary: Summary,
     seconds: f64,
-    /// Null where nothing was added.
-    commands_per_second: Option<f64>,
+    commands_per_second: f64,
     peak_rss_bytes: u64,
+    usable: u64,
     #[serde(flatten)]
     more: Map<String, Value>,
 }

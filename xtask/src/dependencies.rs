@@ -31,12 +31,13 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 
 const RUNTIMES: [&str; 5] = ["tokio", "async-std", "smol", "futures-util", "async-trait"];
 const WEB: [&str; 6] = ["axum", "hyper", "tower", "http", "async-graphql", "reqwest"];
-const DATABASES: [&str; 4] = ["rusqlite", "libsqlite3-sys", "sqlx", "tokio-postgres"];
+const DATABASES: [&str; 5] = ["rusqlite", "libsqlite3-sys", "sqlx", "tokio-postgres", "rdkafka"];
 
 /// What must not be below a crate, however deep.
-const NEVER_BELOW: [(&str, &[&[&str]]); 5] = [
+const NEVER_BELOW: [(&str, &[&[&str]]); 6] = [
     ("octocity-domain", &[&RUNTIMES, &WEB, &DATABASES]),
     ("octocity-log", &[&WEB, &DATABASES]),
+    ("octocity-published", &[&WEB, &DATABASES]),
     ("octocity-commands", &[&WEB, &DATABASES]),
     ("octocity-projections", &[&WEB, &DATABASES]),
     ("octocity-api", &[&DATABASES]),

@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod gateway;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod sql;

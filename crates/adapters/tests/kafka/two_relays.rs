@@ -1,0 +1,64 @@
+//! Of several relays one leads; whoever takes over goes on exactly where the other ended.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use octocity_adapters::kafka::Standing;
+use octocity_log::{EventLog, MemoryLog};
+
+use crate::broker::shared;
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_relay_that_wakes_after_another_took_over_changes_nothing() {
+    let (kafka, log) = (options(shared(), 4), MemoryLog::default());
+    let paused = Staged::new(log.clone());
+    let first = start(Arc::new(paused.clone()), &kafka).await;
+    for number in 0..8 {
+        fill(&log, number, 0, 30).await;
+    }
+    assert_all_is_there(&kafka, &log).await;
+    // It has read these, and sleeps before it writes them.
+    paused.goes.send_replace(false);
+    for number in 0..8 {
+        fill(&log, number, 30, 30).await;
+    }
+    let second = start(Arc::new(log.clone()), &kafka).await;
+    assert_all_is_there(&kafka, &log).await;
+    assert_eq!(first.stats.standing(), Standing::Leads, "it does not know yet");
+    paused.goes.send_replace(true);
+    until("the first stands by", || first.stats.standing() == Standing::StandsBy).await;
+    for number in 0..8 {
+        fill(&log, number, 60, 30).await;
+    }
+    assert_all_is_there(&kafka, &log).await;
+    assert_eq!(second.stats.standing(), Standing::Leads);
+    assert_eq!(first.stats.standing(), Standing::StandsBy);
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_one_that_stands_by_takes_over_from_one_that_died() {
+    let (kafka, log) = (options(shared(), 4), MemoryLog::default());
+    let first = start(Arc::new(log.clone()), &kafka).await;
+    let second = start(Arc::new(log.clone()), &kafka).await;
+    until("the second leads", || second.stats.standing() == Standing::Leads).await;
+    fill(&log, 1, 0, 50).await;
+    until("the first stands by", || first.stats.standing() == Standing::StandsBy).await;
+    // While nothing is to be done, or the other does it, it stays so.
+    tokio::time::sleep(RELAY.patience * 3).await;
+    fill(&log, 1, 50, 50).await;
+    assert_all_is_there(&kafka, &log).await;
+    tokio::time::sleep(RELAY.patience * 3).await;
+    assert_eq!(first.stats.standing(), Standing::StandsBy);
+    assert_eq!(second.stats.standing(), Standing::Leads);
+    second.task.abort();
+    fill(&log, 1, 100, 50).await;
+    fill(&log, 2, 0, 50).await;
+    let head = log.head().borrow().0;
+    let followed = || first.stats.position.load(Ordering::Relaxed) == head;
+    until("the first has taken over", followed).await;
+    assert_all_is_there(&kafka, &log).await;
+    first.stop().await;
+}

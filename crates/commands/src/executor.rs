@@ -34,8 +34,8 @@ const PAGE: usize = 1024;
 const DUE: usize = 1024;
 /// How many subjects' effects run at the same time.
 const AT_ONCE: usize = 64;
-/// After how many positions a checkpoint is written though nobody reacted.
-const QUIET_POSITIONS: u64 = 200_000;
+/// After how many events read a checkpoint is written though nobody reacted.
+const QUIET_EVENTS: usize = 200_000;
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -88,7 +88,8 @@ pub struct Executor {
 /// Where each of [`PROCESSES`] stands.
 struct Tail {
     positions: Vec<Position>,
-    written: Position,
+    /// How many events were read since the checkpoints were written.
+    unwritten: usize,
 }
 
 impl Executor {
@@ -134,8 +135,7 @@ impl Executor {
             let step = Step { checkpoints: self.checkpoints(&positions), changes: Vec::new() };
             self.store.commit(step).await?;
         }
-        let written = positions.iter().copied().min().unwrap_or_default();
-        *tail = Some(Tail { positions, written });
+        *tail = Some(Tail { positions, unwritten: 0 });
         Ok(())
     }
 
@@ -248,10 +248,11 @@ impl Executor {
             }
         }
         let reached: Vec<Position> = tail.positions.iter().map(|at| (*at).max(page.next)).collect();
-        if !changes.is_empty() || page.next.0 >= tail.written.0 + QUIET_POSITIONS {
+        tail.unwritten += page.events.len();
+        if !changes.is_empty() || tail.unwritten >= QUIET_EVENTS {
             let step = Step { checkpoints: self.checkpoints(&reached), changes };
             self.store.commit(step).await?;
-            tail.written = page.next;
+            tail.unwritten = 0;
         }
         tail.positions = reached;
         Ok(page.events.len())

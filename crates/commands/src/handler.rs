@@ -130,7 +130,6 @@ impl Handler {
         Err(CommandError::Busy)
     }
 
-    /// A change of the reservable places also changes the part that parking keeps from walk-ins, before the reply.
     /// Decides commands of one facility in the order given; what cannot be queued any more is `Busy`, and so is
     /// all that comes after it. For recorded facts: commands that need more than the plan are sent one by one.
     pub async fn parking_in_order(
@@ -164,6 +163,7 @@ impl Handler {
         replies
     }
 
+    /// A change of the reservable places also changes the part that parking keeps from walk-ins, before the reply.
     pub async fn reservations(
         &self,
         facility: FacilityId,

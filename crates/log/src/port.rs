@@ -134,6 +134,13 @@ pub trait EventLog: Send + Sync + 'static {
         event_types: &[&str],
     ) -> Result<Page, LogError>;
 
+    /// When the first event after `after` was decided: how long ago a reader who is there was up to date. None: it is
+    /// at the head. Positions themselves say nothing of how much lies between them.
+    async fn decided_after(&self, after: Position) -> Result<Option<Timestamp>, LogError> {
+        let page = self.read_all(after, 1, &[], &[]).await?;
+        Ok(page.events.first().map(|event| event.meta.decided_at))
+    }
+
     /// The position of the last durable event. Subscribers wait on it, then read.
     fn head(&self) -> watch::Receiver<Position>;
 

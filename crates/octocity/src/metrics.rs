@@ -1,5 +1,6 @@
 //! Whether the server is ready, and what it counts, in Prometheus' text format (version 0.0.4).
 
+use std::collections::HashMap;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use octocity_api::{Probes, Readiness};
 use octocity_commands::Progress;
-use octocity_log::{LogError, Position};
+use octocity_log::{EventLog, LogError, Position};
 use octocity_projections::ReadModels;
 use octocity_projections::payments::queries::unresolved;
 use tokio::sync::watch;
@@ -81,7 +82,6 @@ impl Probes for Vitals {
 
     async fn metrics(&self) -> String {
         let log = self.node.log.counters();
-        let head = self.node.head();
         let stats = &self.models.stats;
         let processes = *self.processes.borrow();
         let mut text = Text::default();
@@ -99,17 +99,7 @@ impl Probes for Vitals {
         );
         text.counter("octocity_projected_rows_total", "Rows written to read models.", read(&stats.rows));
         text.gauge("octocity_projection_parked_keys", "Keys that stand still.", read(&stats.parked));
-        let lag_seconds = self.models.lag_seconds(head, self.node.clock.now());
-        text.gauge("octocity_projection_lag_seconds", "How old what the read models say is.", lag_seconds);
-        text.head("octocity_projection_lag_positions", "gauge", "How far each view is behind the log.");
-        let progress = self.models.progress();
-        let mut views: Vec<_> = progress.borrow().iter().map(|(view, at)| (*view, *at)).collect();
-        views.sort_unstable();
-        for (view, at) in views {
-            text.labelled("octocity_projection_lag_positions", "view", view, head.0.saturating_sub(at.0));
-        }
-        let behind = processes.head.0.saturating_sub(processes.position.0);
-        text.gauge("octocity_processes_lag_positions", "How far the processes are behind the log.", behind);
+        self.write_lags(&mut text).await;
         text.gauge("octocity_outbox_due", "Effects that are due and not done.", processes.due);
         self.write_unresolved(&mut text).await;
         text.gauge("octocity_live_topics", "What subscribers listen to.", self.models.live.topics());
@@ -119,6 +109,38 @@ impl Probes for Vitals {
 }
 
 impl Vitals {
+    /// By time, for only a log knows how many events lie between two of its positions.
+    async fn write_lags(&self, text: &mut Text) {
+        let mut views: Vec<_> =
+            self.models.progress().borrow().iter().map(|(view, at)| (*view, *at)).collect();
+        views.sort_unstable();
+        // Most views are at one position.
+        let mut known = HashMap::new();
+        let name = "octocity_projection_lag_seconds";
+        text.head(name, "gauge", "For how long the oldest event that a view has not folded is in the log.");
+        for (view, at) in views {
+            let lag = match known.get(&at) {
+                Some(lag) => *lag,
+                None => self.lag_seconds(at).await,
+            };
+            known.insert(at, lag);
+            if let Some(lag) = lag {
+                text.labelled(name, "view", view, lag);
+            }
+        }
+        let processes = self.processes.borrow().position;
+        if let Some(lag) = self.lag_seconds(processes).await {
+            let help = "For how long the oldest event that the processes have not reacted to is in the log.";
+            text.gauge("octocity_processes_lag_seconds", help, lag);
+        }
+    }
+
+    /// None where the log cannot be read: then no number is a true one.
+    async fn lag_seconds(&self, at: Position) -> Option<i64> {
+        let oldest = self.node.log.decided_after(at).await.ok()?;
+        Some(oldest.map_or(0, |decided| self.node.clock.now().seconds_since(decided).max(0)))
+    }
+
     /// A gateway that does not answer is alarming by its age; left out where the rows cannot be read.
     async fn write_unresolved(&self, text: &mut Text) {
         let Ok((count, since)) = unresolved(&*self.models.store).await else { return };

@@ -31,7 +31,7 @@ impl Default for EngineOptions {
 }
 
 /// One view with its checkpoint.
-struct Lane {
+struct Track {
     projector: Box<dyn Projector>,
     checkpoint: Position,
 }
@@ -40,7 +40,7 @@ struct Lane {
 pub struct Engine {
     log: Arc<dyn EventLog>,
     models: ReadModels,
-    lanes: Vec<Lane>,
+    tracks: Vec<Track>,
     progress: watch::Sender<Progress>,
     options: EngineOptions,
 }
@@ -63,15 +63,15 @@ impl Engine {
         store: Arc<dyn RowStore>,
         options: EngineOptions,
     ) -> Result<Self, StoreError> {
-        let lanes =
-            views::all().into_iter().map(|projector| Lane { projector, checkpoint: Position::default() });
-        let lanes = lanes.collect::<Vec<_>>();
-        let tables = lanes.iter().map(|lane| lane.projector.table()).collect::<Vec<_>>();
+        let tracks =
+            views::all().into_iter().map(|projector| Track { projector, checkpoint: Position::default() });
+        let tracks = tracks.collect::<Vec<_>>();
+        let tables = tracks.iter().map(|track| track.projector.table()).collect::<Vec<_>>();
         store.ensure(&tables).await?;
         let (progress, receiver) = watch::channel(Progress::new());
         let stats = Arc::new(Stats::default());
         let models = ReadModels { store, live: Arc::new(Live::default()), progress: receiver, stats };
-        let mut engine = Self { log, models, lanes, progress, options };
+        let mut engine = Self { log, models, tracks, progress, options };
         engine.restart().await?;
         Ok(engine)
     }
@@ -85,19 +85,19 @@ impl Engine {
         let head = *self.log.head().borrow();
         let known = self.models.store.checkpoints().await?;
         let known = known.iter().map(|known| (known.view.as_str(), known)).collect::<HashMap<_, _>>();
-        for lane in &mut self.lanes {
-            let table = lane.projector.table();
+        for track in &mut self.tracks {
+            let table = track.projector.table();
             let of_this_log = |known: &&&Checkpoint| {
                 known.log == self.log.id() && known.epoch == self.log.epoch() && known.position <= head
             };
             match known.get(table.name) {
-                Some(checkpoint) if of_this_log(&checkpoint) => lane.checkpoint = checkpoint.position,
+                Some(checkpoint) if of_this_log(&checkpoint) => track.checkpoint = checkpoint.position,
                 Some(_) => {
                     tracing::warn!(view = table.name, "a read model is not of this log; it is rebuilt");
                     self.models.store.reset(table).await?;
-                    lane.checkpoint = Position::default();
+                    track.checkpoint = Position::default();
                 }
-                None => lane.checkpoint = Position::default(),
+                None => track.checkpoint = Position::default(),
             }
         }
         let mut parked = HashMap::<String, HashSet<String>>::new();
@@ -106,9 +106,9 @@ impl Engine {
         for key in standing {
             parked.entry(key.view).or_default().insert(key.key);
         }
-        for lane in &mut self.lanes {
-            let keys = parked.remove(lane.projector.table().name).unwrap_or_default();
-            lane.projector.restart(keys);
+        for track in &mut self.tracks {
+            let keys = parked.remove(track.projector.table().name).unwrap_or_default();
+            track.projector.restart(keys);
         }
         self.announce();
         Ok(())
@@ -128,8 +128,8 @@ impl Engine {
         tables: &[&'static Table],
         on_step: impl FnMut(Step),
     ) -> Result<Position, StoreError> {
-        for lane in &self.lanes {
-            let table = lane.projector.table();
+        for track in &self.tracks {
+            let table = track.projector.table();
             if tables.is_empty() || tables.contains(&table) {
                 self.models.store.reset(table).await?;
             }
@@ -188,7 +188,7 @@ impl Engine {
     /// another view is rebuilt. None: all are at the head.
     async fn step(&mut self) -> Result<Option<Step>, StoreError> {
         let head = *self.log.head().borrow();
-        let behind = self.lanes.iter().map(|lane| lane.checkpoint).filter(|checkpoint| *checkpoint < head);
+        let behind = self.tracks.iter().map(|track| track.checkpoint).filter(|checkpoint| *checkpoint < head);
         let Some(after) = behind.max() else { return Ok(None) };
         let page = self.log.read_all(after, self.options.batch_events, &[], &[]).await?;
         if page.next <= after {
@@ -196,23 +196,19 @@ impl Engine {
         }
         let decoded = page.events.into_iter().map(Decoded::of).collect::<Vec<_>>();
         self.fold(after, page.next, &decoded).await?;
-        if let Some(last) = decoded.last() {
-            let decided_at = last.recorded.meta.decided_at.millis();
-            self.models.stats.decided_at_millis.store(decided_at.max(0) as u64, Ordering::Relaxed);
-        }
         self.models.stats.events.fetch_add(decoded.len() as u64, Ordering::Relaxed);
-        let position = self.lanes.iter().map(|lane| lane.checkpoint).min().unwrap_or(page.next);
+        let position = self.tracks.iter().map(|track| track.checkpoint).min().unwrap_or(page.next);
         Ok(Some(Step { events: decoded.len(), position, head }))
     }
 
     /// Folds the events into the views that are at `after`, and brings these to `next`.
     async fn fold(&mut self, after: Position, next: Position, events: &[Decoded]) -> Result<(), StoreError> {
         let mut batch = Batch { after, ..Batch::default() };
-        for lane in self.lanes.iter_mut().filter(|lane| lane.checkpoint == after) {
-            lane.projector.prepare(&*self.models.store, events).await?;
-            let Folded { writes, parked } = lane.projector.fold(events);
+        for track in self.tracks.iter_mut().filter(|track| track.checkpoint == after) {
+            track.projector.prepare(&*self.models.store, events).await?;
+            let Folded { writes, parked } = track.projector.fold(events);
             batch.checkpoints.push(Checkpoint {
-                view: lane.projector.table().name.to_owned(),
+                view: track.projector.table().name.to_owned(),
                 log: self.log.id(),
                 epoch: self.log.epoch(),
                 position: next,
@@ -224,7 +220,10 @@ impl Engine {
         }
         let batch = Arc::new(batch);
         self.models.store.commit(Arc::clone(&batch)).await?;
-        self.lanes.iter_mut().filter(|lane| lane.checkpoint == after).for_each(|lane| lane.checkpoint = next);
+        self.tracks
+            .iter_mut()
+            .filter(|track| track.checkpoint == after)
+            .for_each(|track| track.checkpoint = next);
         self.count(&batch);
         self.announce();
         for writes in &batch.writes {
@@ -253,7 +252,7 @@ impl Engine {
     }
 
     fn announce(&self) {
-        let progress = self.lanes.iter().map(|lane| (lane.projector.table().name, lane.checkpoint));
+        let progress = self.tracks.iter().map(|track| (track.projector.table().name, track.checkpoint));
         self.progress.send_replace(progress.collect());
     }
 }

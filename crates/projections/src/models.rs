@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use octocity_domain::Timestamp;
 use octocity_log::Position;
 use tokio::sync::watch;
 
@@ -25,8 +24,6 @@ pub struct Stats {
     pub commits: AtomicU64,
     /// Keys that stand still now.
     pub parked: AtomicU64,
-    /// When the last folded event was decided, in milliseconds; 0 before the first.
-    pub decided_at_millis: AtomicU64,
     /// The engine met a fault that is not over; until then no row changes.
     pub faulty: AtomicBool,
 }
@@ -54,15 +51,6 @@ impl ReadModels {
     /// Up to where all views are.
     pub fn position(&self) -> Position {
         self.progress.borrow().values().min().copied().unwrap_or_default()
-    }
-
-    /// How old what the rows say is: 0 at the log's head.
-    pub fn lag_seconds(&self, head: Position, now: Timestamp) -> i64 {
-        let folded = self.stats.decided_at_millis.load(Ordering::Relaxed);
-        match self.position() >= head || folded == 0 {
-            true => 0,
-            false => now.seconds_since(Timestamp::from_millis(i64::try_from(folded).unwrap_or(0))).max(0),
-        }
     }
 
     /// Whether the engine is gone, and no row will change any more.

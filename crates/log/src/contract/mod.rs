@@ -45,6 +45,7 @@ macro_rules! log_contract {
             reads_all_in_order_in_pages,
             passes_over_what_a_filter_leaves_out,
             reads_on_from_any_position,
+            says_since_when_a_reader_is_behind,
             answers_a_known_command,
             records_commands_without_events,
             looks_up_many_entries,

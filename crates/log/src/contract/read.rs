@@ -2,7 +2,7 @@
 
 use octocity_domain::Category;
 
-use super::{Storage, batch, client_id, entry, event, fill, must_append, stream};
+use super::{NOON, Storage, batch, client_id, entry, event, fill, must_append, stream};
 use crate::envelope::StreamId;
 use crate::port::Append;
 use crate::position::Position;
@@ -99,4 +99,27 @@ pub async fn reads_on_from_any_position(storage: &dyn Storage) {
     assert!(page.events.is_empty() && page.next == beyond, "a position beyond the head is kept");
     let nothing = log.read_all(Position::default(), 0, &[], &[]).await.unwrap();
     assert!(nothing.events.is_empty() && nothing.next == Position::default());
+}
+
+/// Also where positions leave gaps: how far apart two of them are says nothing.
+pub async fn says_since_when_a_reader_is_behind(storage: &dyn Storage) {
+    let log = storage.open();
+    assert_eq!(log.decided_after(Position::default()).await.unwrap(), None);
+    let mut positions = Vec::new();
+    for minute in 0..3 {
+        let mut minutely = batch(stream(1), minute, client_id(minute), &["a"]);
+        minutely.events[0].meta.decided_at = NOON.plus_seconds(60 * minute.cast_signed());
+        positions.extend(must_append(&*log, minutely).await.positions);
+    }
+    let before = |position: Position| Position(position.0 - 1);
+    for (at, minute) in [
+        (Position::default(), 0),
+        (positions[0], 1),
+        (before(positions[1]), 1),
+        (positions[1], 2),
+        (before(positions[2]), 2),
+    ] {
+        assert_eq!(log.decided_after(at).await.unwrap(), Some(NOON.plus_seconds(60 * minute)));
+    }
+    assert_eq!(log.decided_after(positions[2]).await.unwrap(), None);
 }

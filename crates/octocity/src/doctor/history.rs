@@ -22,7 +22,7 @@ pub async fn look_at_history(log: &SqliteLog, findings: &mut Findings) -> Result
     Ok(())
 }
 
-fn unreadable(error: LogError) -> Failure {
+pub(super) fn unreadable(error: LogError) -> Failure {
     Failure::data(format!("log.db cannot be read to its end ({error}); restore it from a backup."))
 }
 

@@ -12,6 +12,7 @@ use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::folder;
 use octocity_commands::Clock;
 use octocity_domain::Timestamp;
+use octocity_log::EventLog;
 use serde_json::{Value, json};
 
 use crate::args::Common;
@@ -182,13 +183,17 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
     let head = node.head();
     findings.well("log", format!("head at {}", head.0));
     history::look_at_history(&node.log, findings).await?;
-    let (log, epoch) = (octocity_log::EventLog::id(&*node.log), octocity_log::EventLog::epoch(&*node.log));
+    let (log, epoch) = (node.log.id(), node.log.epoch());
     for checkpoint in node.rows.checkpoints().await.map_err(rows_failed)? {
         let of = format!("view {}", checkpoint.view);
         let ours = checkpoint.log == log && checkpoint.epoch == epoch;
-        match (ours, head.0.checked_sub(checkpoint.position.0)) {
-            (true, Some(behind)) => findings.well(of, format!("{behind} positions behind the log")),
-            _ => findings.wrong(of, "it is of another log, or ahead of this one; run octocity rebuild."),
+        if !ours || checkpoint.position > head {
+            findings.wrong(of, "it is of another log, or ahead of this one; run octocity rebuild.");
+            continue;
+        }
+        match node.log.decided_after(checkpoint.position).await.map_err(history::unreadable)? {
+            None => findings.well(of, "at the log's head"),
+            Some(since) => findings.well(of, format!("behind the log: not folded since {since}")),
         }
     }
     for parked in node.rows.parked(&[]).await.map_err(rows_failed)? {

@@ -10,12 +10,15 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub struct Home {
     /// Of the project.
     pub root: PathBuf,
+    /// Where cargo builds.
+    pub target: PathBuf,
     pub folder: PathBuf,
 }
 
 impl Home {
-    pub fn open(root: &Path, services: &Path, name: &str) -> Result<Self, String> {
-        let home = Self { root: root.to_owned(), folder: services.join(name) };
+    pub fn open(root: &Path, target: &Path, name: &str) -> Result<Self, String> {
+        let folder = target.join("services").join(name);
+        let home = Self { root: root.to_owned(), target: target.to_owned(), folder };
         std::fs::create_dir_all(&home.folder).map_err(|error| home.fault(&error))?;
         Ok(home)
     }

@@ -7,6 +7,7 @@
 mod clickhouse;
 mod cluster;
 mod daemon;
+mod eventstoredb;
 mod home;
 mod kafka;
 mod postgres;
@@ -35,7 +36,8 @@ trait Service: Sync {
     fn config(&self, home: &Home) -> Result<String, String>;
 }
 
-const SERVICES: [&dyn Service; 3] = [&postgres::Postgres, &kafka::Kafka, &clickhouse::ClickHouse];
+const SERVICES: [&dyn Service; 4] =
+    [&postgres::Postgres, &kafka::Kafka, &clickhouse::ClickHouse, &eventstoredb::EventStoreDb];
 
 pub const USAGE: &str = "cargo xtask services up|down|status [--json]";
 
@@ -72,7 +74,7 @@ fn each<T: Send>(
     let lock = std::fs::File::create(folder.join("lock")).and_then(|file| file.lock().map(|()| file));
     let _lock = lock.map_err(|error| format!("{}: {error}", folder.display()))?;
     let one = |service: &'static dyn Service| {
-        let home = Home::open(root, &folder, service.name())?;
+        let home = Home::open(root, &target(root), service.name())?;
         work(service, &home).map_err(|error| format!("{}: {error}", service.name()))
     };
     std::thread::scope(|scope| {
@@ -83,8 +85,12 @@ fn each<T: Send>(
     })
 }
 
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
 fn folder(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("services")
+    target(root).join("services")
 }
 
 fn up(root: &Path, json: bool) -> Result<bool, String> {

@@ -11,6 +11,7 @@ pub mod faults;
 pub mod graphql;
 pub mod http;
 pub mod limits;
+pub mod nearest;
 pub mod plates;
 pub mod state;
 pub mod ws;

@@ -124,6 +124,36 @@ async fn bad_input_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_misspelt_key_is_named_with_the_one_that_was_meant() {
+    let server = serve().await;
+    let message = |answer: &Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();
+    let query = "mutation M($input: RegisterFacilityInput!) { registerFacility(input: $input) { position } }";
+    let input = json!({ "commandId": new_id(), "operater": "city", "layout": { "pools": [{ "id": "p" }] } });
+    let answer = server.ask(query, json!({ "input": input })).await;
+    assert_eq!(message(&answer), "input has no key 'operater'; did you mean 'operator'?");
+    assert_eq!(code(&answer), "GRAPHQL_VALIDATION_FAILED");
+    let literal =
+        "mutation { registerFacility(input: { layout: { pools: [{ id: \"p\", place: 3 }] } }) { position } }";
+    let answer = server.ask(literal, json!({})).await;
+    assert_eq!(message(&answer), "input.layout.pools.0 has no key 'place'; did you mean 'places'?");
+    assert_eq!(code(&answer), "GRAPHQL_VALIDATION_FAILED");
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_currency_is_told_so_in_plain_words() {
+    let server = serve().await;
+    let query = "mutation M($input: RegisterFacilityInput!) { registerFacility(input: $input) { position } }";
+    let input = json!({
+        "commandId": new_id(), "operator": "city", "name": "Market", "zone": "UTC", "currency": "euro",
+        "layout": { "pools": [{ "id": "p", "name": "P" }] },
+    });
+    let answer = server.ask(query, json!({ "input": input })).await;
+    let said = "Currency: the value is no active ISO 4217 code in capitals, such as EUR.";
+    assert_eq!(answer["errors"][0]["message"], said);
+    assert_eq!(code(&answer), "BAD_USER_INPUT");
+}
+
+#[tokio::test]
 async fn a_fault_shows_a_reference_and_no_insides() {
     let server = serve().await;
     let facility = server.facility(10).await;
@@ -151,5 +181,16 @@ async fn pages_and_probes_answer() {
     ] {
         let answer = server.send("GET", path, &[], "").await;
         assert!(answer.status == 200 && answer.body.contains(holds), "{path}: {answer:?}");
+    }
+}
+
+/// What a page loads from elsewhere runs with its rights: it is the very file that was looked at, or nothing.
+#[tokio::test]
+async fn what_graphiql_loads_from_elsewhere_is_pinned_by_its_hash() {
+    let page = serve().await.send("GET", "/graphiql", &[], "").await.body;
+    let loaded: Vec<&str> = page.split('<').filter(|tag| tag.contains("https://")).collect();
+    assert_eq!(loaded.len(), 5);
+    for tag in loaded {
+        assert!(tag.contains(" crossorigin ") && tag.contains("integrity=\"sha384-"), "{tag}");
     }
 }

@@ -82,6 +82,18 @@ Answers on
                   stored; otherwise 503 with what is wrong
   /metrics        Prometheus text
 
+Register a car park and look at it; a command's id is a UUIDv7 that its client makes:
+  hex() { od -An -N\"$1\" -tx1 /dev/urandom | tr -d ' \\n'; }
+  id=$(printf '%012x7%.3s8%.15s' \"$(date +%s)000\" \"$(hex 2)\" \"$(hex 8)\")
+  ask() { curl -s http://127.0.0.1:8090/graphql -H 'content-type: application/json' \\
+    -d \"$(echo \"$1\" | tr '\\n' ' ')\"; echo; }
+  ask '{ \"query\": \"mutation ($input: RegisterFacilityInput!) {
+           registerFacility(input: $input) { facilityId refusal { message } } }\",
+    \"variables\": { \"input\": { \"commandId\": \"'$id'\", \"operator\": \"city\",
+      \"name\": \"Old Market\", \"zone\": \"Europe/Prague\", \"currency\": \"CZK\",
+      \"layout\": { \"pools\": [{ \"id\": \"day\", \"name\": \"Day\", \"places\": 120 }] } } } }'
+  ask '{ \"query\": \"{ facilities { nodes { id name occupancy { inside free } } } }\" }'
+
 A connection that sends no whole request header for 10 seconds is closed; a body may take 30 (408).
 Beyond the configured 'connections' further clients wait until one ends. The limit of open files is
 raised to fit them; where it cannot be, fewer are taken, and the log says how many.

@@ -105,6 +105,27 @@ fn it_serves_stops_when_told_to_and_keeps_its_folder_to_itself() {
     assert_eq!(Server::start(&data, &["serve"]).stop("-INT")["stopped"], true);
 }
 
+/// What `serve --help` shows is typed as it stands, but for the port.
+#[test]
+fn the_example_of_its_help_works() {
+    let help = Command::new(env!("CARGO_BIN_EXE_octocity")).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let start = help.find("  hex()").unwrap();
+    let example = &help[start..start + help[start..].find("\n\n").unwrap()];
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["serve"]);
+    let example = example.replace("127.0.0.1:8090", &server.address);
+    server.until("readiness", |server| server.get("/health/ready").0 == 200);
+    let typed = Command::new("sh").args(["-euc", &example]).output().unwrap();
+    let said = String::from_utf8(typed.stdout).unwrap();
+    let answers: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [registered, seen] = answers.as_slice() else { panic!("two answers: {said}") };
+    assert!(registered["data"]["registerFacility"]["facilityId"].is_string(), "{said}");
+    assert!(seen["data"]["facilities"]["nodes"].is_array(), "{said}");
+    server.stop("-TERM");
+}
+
 #[test]
 fn the_demonstration_flows_and_goes_on_after_a_stop() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,6 +14,7 @@ mod credentials;
 pub mod facilities;
 mod follow;
 mod inputs;
+mod keys;
 mod loaders;
 pub mod operator;
 pub mod parking;
@@ -91,7 +92,9 @@ pub struct Subscription(
 pub type OctocitySchema = Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default()).extension(MarkBegun)
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .extension(MarkBegun)
+        .extension(keys::KnownKeys)
 }
 
 pub fn schema(api: Api) -> OctocitySchema {

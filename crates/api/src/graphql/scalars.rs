@@ -25,8 +25,7 @@ const END: Timestamp = Timestamp::from_seconds(7_258_118_400);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        let invalid =
-            "not an RFC 3339 time of the years 1970 to 2199 with its offset, such as 2026-03-29T01:30:00Z";
+        let invalid = "the value is no RFC 3339 time of the years 1970 to 2199 with its offset, such as 2026-03-29T01:30:00Z";
         let at = Timestamp::from_str(text).map_err(|_| InputValueError::custom(invalid))?;
         let known = (Timestamp::from_millis(0)..END).contains(&at);
         known.then_some(Self(at)).ok_or_else(|| InputValueError::custom(invalid))
@@ -51,7 +50,9 @@ pub struct UuidText(pub Uuid);
 impl ScalarType for UuidText {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        Uuid::parse_str(text).map(Self).map_err(|_| InputValueError::custom("not a UUID"))
+        Uuid::parse_str(text).map(Self).map_err(|_| {
+            InputValueError::custom("the value is no UUID, such as 0198c5b2-7c1e-7d3a-9a4b-2f1f0a6f4f11")
+        })
     }
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
@@ -103,9 +104,9 @@ pub struct CurrencyCode(pub Currency);
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        Currency::try_new(text)
-            .map(Self)
-            .ok_or_else(|| InputValueError::custom("not an active ISO 4217 code in capitals, such as EUR"))
+        Currency::try_new(text).map(Self).ok_or_else(|| {
+            InputValueError::custom("the value is no active ISO 4217 code in capitals, such as EUR")
+        })
     }
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())

@@ -37,6 +37,8 @@ pub fn body(response: &mut GraphqlResponse, begun: bool) -> String {
             Code::PaymentCardNumber.mark(error);
             error.message =
                 "The request holds what looks like a payment card's number; leave it out.".to_owned();
+        } else if let Some(sentence) = of_scalar(&error.message) {
+            error.message = sentence;
         }
         let code = if error.path.is_empty() { Code::GraphqlValidationFailed } else { Code::BadUserInput };
         code.mark(error);
@@ -45,6 +47,14 @@ pub fn body(response: &mut GraphqlResponse, begun: bool) -> String {
     // A tree of strings, numbers and lists always serialises; a fault must still answer with JSON.
     serde_json::to_string(&shown)
         .unwrap_or_else(|_| r#"{"errors":[{"message":"Internal error."}]}"#.to_owned())
+}
+
+/// What a scalar said of its value, without the executor's words round it:
+/// `Failed to parse "Currency": … (occurred while parsing "MoneyInput")`.
+fn of_scalar(message: &str) -> Option<String> {
+    let (scalar, said) = message.strip_prefix("Failed to parse \"")?.split_once("\": ")?;
+    let said = said.split(" (occurred while parsing").next()?.trim_end_matches('.');
+    Some(format!("{scalar}: {said}."))
 }
 
 pub fn graphql(mut response: GraphqlResponse, begun: bool, media: Media) -> Response {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use octocity_api::nearest::hint;
+
 use super::file::address;
-use super::nearest::hint;
 use super::{Layer, Token, check_connections, check_queue, check_retention_days, parse_level};
 use crate::failure::Failure;
 

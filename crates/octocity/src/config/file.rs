@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use octocity_api::nearest::hint;
 use toml::{Table, Value};
 
-use super::nearest::hint;
 use super::{
     Layer, Token, check_connections, check_queue, check_retention_days, parse_level, postgres, shown,
 };

@@ -4,7 +4,6 @@
 
 mod environment;
 mod file;
-mod nearest;
 mod postgres;
 mod tokens;
 

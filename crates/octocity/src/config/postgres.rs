@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use octocity_api::nearest::hint;
 use toml::Value;
 
 use super::file::{beside, number, text};
-use super::nearest::hint;
 use super::shown;
 use crate::failure::Failure;
 

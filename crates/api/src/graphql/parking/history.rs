@@ -14,7 +14,8 @@ use super::super::Api;
 use super::super::scalars::{DateTime, id};
 use crate::faults::internal;
 
-/// One event as the log has it: personal data, so it has no `Debug`.
+/// One event as the log has it.
+// Personal data: it has no `Debug`.
 #[derive(Clone, SimpleObject)]
 pub struct HistoryEntry {
     /// Where it stands in the log.

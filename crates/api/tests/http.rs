@@ -124,6 +124,16 @@ async fn bad_input_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_position_given_as_a_cursor_is_told_its_argument() {
+    let server = serve().await;
+    let position = server.data("{ status { position } }", json!({})).await["status"]["position"].take();
+    let query = "query Q($p: String) { facilities(after: $p) { nodes { id } } }";
+    let answer = server.ask(query, json!({ "p": position })).await;
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("'afterPosition'"), "{message}");
+}
+
+#[tokio::test]
 async fn a_misspelt_key_is_named_with_the_one_that_was_meant() {
     let server = serve().await;
     let message = |answer: &Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();

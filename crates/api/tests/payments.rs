@@ -5,7 +5,7 @@ mod support;
 
 use octocity_api::{Auth, Limits};
 use serde_json::{Value, json};
-use support::{Server, new_id, serve_with};
+use support::{Events, Server, new_id, serve_with};
 
 const WANTED: &str = "paymentId outcome status declineReason";
 
@@ -47,6 +47,28 @@ async fn a_declined_command_stays_declined() {
         assert_eq!((&told["outcome"], &told["repeated"]), (&json!("DECLINED"), &json!(repeated)), "{told:#}");
         assert_eq!(told["declineReason"], "no money");
     }
+}
+
+/// The query reads what the subscription tells: also a payment that gave nothing to the session.
+#[tokio::test]
+async fn a_visits_history_has_the_payments_that_were_never_captured() {
+    let server = serve_with(Auth::default(), Limits::default(), true).await;
+    let start = server.data("{ status { position } }", json!({})).await["status"]["position"].take();
+    let order = order(&server, "decline").await;
+    let declined = server.command("authorizePayment", WANTED, order.clone()).await;
+    assert_eq!(declined["outcome"], "DECLINED", "{declined:#}");
+    let visit = &order["allocations"][0]["visitId"];
+    let position = server.data("{ status { position } }", json!({})).await["status"]["position"].take();
+    let query = "query Q($v: ID!, $p: String) { visitHistory(visitId: $v, after: $p) { event position } }";
+    let mut read = server.data(query, json!({ "v": visit, "p": position })).await;
+    let subscription = query.replace("query Q", "subscription S");
+    let mut events = Events::open(&server, &subscription, json!({ "v": visit, "p": start })).await;
+    let mut told = Vec::new();
+    while told.last().is_none_or(|entry: &Value| entry["event"] != "GatewayCallRefused") {
+        told.push(events.data().await["visitHistory"].take());
+    }
+    assert!(told.iter().any(|entry| entry["event"] == "PaymentRequested"), "{told:#?}");
+    assert_eq!(read["visitHistory"].take(), json!(told));
 }
 
 #[tokio::test]

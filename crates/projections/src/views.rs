@@ -3,7 +3,7 @@
 use crate::facilities::Facilities;
 use crate::parking::hours_fold::OccupancyHours;
 use crate::parking::{AreaMoves, Occupancy, SpotsOutOfService, UnmatchedExits, Visits};
-use crate::payments::{Payments, RevenueHours};
+use crate::payments::{Payments, RevenueHours, VisitPayments};
 use crate::projector::{Fold, Projector};
 use crate::reservations::Reservations;
 use crate::row::Table;
@@ -22,6 +22,7 @@ pub(crate) fn all() -> Vec<Box<dyn Projector>> {
         Box::new(Fold::<Sessions>::new()),
         Box::new(Fold::<Reservations>::new()),
         Box::new(Fold::<Payments>::new()),
+        Box::new(Fold::<VisitPayments>::new()),
         Box::new(Fold::<RevenueHours>::new()),
     ]
 }

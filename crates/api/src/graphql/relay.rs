@@ -16,6 +16,9 @@ const DEFAULT_PAGE: usize = 50;
 /// Keeps products of nested pages far from any integer's end.
 const MAX_COST: usize = 1_000_000_000;
 
+/// What was given as a cursor is none; the likeliest is a position.
+const NO_CURSOR: &str = "'after' and 'before' take a cursor of this list, from its edges; a position is given as 'afterPosition'.";
+
 /// The arguments of a connection (Relay's specification, "Arguments").
 #[derive(Clone, Debug, Default)]
 pub struct Page {
@@ -137,8 +140,7 @@ fn decode(cursor: &str, kinds: &[Kind]) -> Result<Vec<Value>> {
         .and_then(|bytes| serde_json::from_slice::<Vec<Json>>(&bytes).ok())
         .filter(|values| values.len() == kinds.len())
         .and_then(|values| values.iter().zip(kinds).map(|(value, kind)| of_kind(value, *kind)).collect());
-    values
-        .ok_or_else(|| bad_input("This is no cursor of this list; take one from its edges or its page info."))
+    values.ok_or_else(|| bad_input(NO_CURSOR))
 }
 
 fn of_kind(value: &Json, kind: Kind) -> Option<Value> {

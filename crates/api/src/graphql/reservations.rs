@@ -310,7 +310,9 @@ impl ReservationsSubscription {
         let api = Arc::clone(Api::of(context));
         let row = find(&api, reservation).await?.0;
         let row = row.ok_or_else(|| {
-            bad_input("No reservation has this id; correct it, or pass the position it was made at.")
+            bad_input(
+                "No reservation has this id; correct it, or pass the position it was made at as 'after'.",
+            )
         })?;
         Ok(states(api, row.key()))
     }

@@ -1,10 +1,10 @@
-//! Sums over payments, and those that somebody should look at.
+//! Payments of one visit, sums over payments, and those that somebody should look at.
 
 use std::collections::BTreeMap;
 
-use octocity_domain::{Currency, FacilityId, Interval, Timestamp};
+use octocity_domain::{Currency, FacilityId, Interval, PaymentId, Timestamp, VisitId};
 
-use super::{PaymentRow, RevenueHourRow};
+use super::{PaymentRow, RevenueHourRow, VisitPaymentRow};
 use crate::query::Query;
 use crate::store::{Filter, RowStore, StoreError};
 
@@ -45,4 +45,15 @@ pub async fn unresolved(store: &dyn RowStore) -> Result<(u64, Option<Timestamp>)
     let found = to_review().first(1).counted().run(store).await?;
     let longest = found.rows.first().and_then(|row| row.unresolved_since);
     Ok((found.total.unwrap_or_default(), longest))
+}
+
+/// The first so many payments that were asked for a visit.
+pub async fn payments_of(
+    store: &dyn RowStore,
+    facility: FacilityId,
+    visit: VisitId,
+    most: usize,
+) -> Result<Vec<PaymentId>, StoreError> {
+    let query = Query::<VisitPaymentRow>::new().eq("facility", &facility).eq("visit", &visit).first(most);
+    Ok(query.run(store).await?.rows.into_iter().map(|row| row.payment).collect())
 }

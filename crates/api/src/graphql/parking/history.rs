@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use async_graphql::{Context, ID, Json, Result, SimpleObject};
 use octocity_domain::parking::{ParkingEvent, Reconciliation};
 use octocity_domain::payments::{Payable, PaymentEvent};
-use octocity_domain::sessions::SessionEvent;
-use octocity_domain::{Category, Event, GrantId, PaymentId, VisitId};
-use octocity_log::{LogError, RecordedEvent, StreamId, decode};
+use octocity_domain::{Category, Event, GrantId, VisitId};
+use octocity_log::{RecordedEvent, StreamId, decode};
+use octocity_projections::StoreError;
 use octocity_projections::parking::VisitRow;
+use octocity_projections::payments::queries::payments_of;
 
 use super::super::Api;
 use super::super::scalars::{DateTime, id};
@@ -79,19 +80,18 @@ pub async fn history(context: &Context<'_>, row: &VisitRow) -> Result<Vec<Histor
     Ok(events.iter().map(|event| HistoryEntry::new(api, event)).collect())
 }
 
-async fn events(api: &Api, row: &VisitRow) -> Result<Vec<RecordedEvent>, LogError> {
+async fn events(api: &Api, row: &VisitRow) -> Result<Vec<RecordedEvent>, StoreError> {
     let parking = StreamId::new(Category::Parking, row.facility.uuid());
     let mut events = Vec::new();
     for run in runs(&row.revisions) {
         events.extend(api.log.read_stream(parking, run.0, run.1).await?);
     }
     let session = StreamId::new(Category::Session, row.visit.uuid());
-    let of_session = api.log.read_stream(session, 0, MOST).await?;
-    for payment in payments_of(&of_session) {
+    events.extend(api.log.read_stream(session, 0, MOST).await?);
+    for payment in payments_of(&*api.models.store, row.facility, row.visit, MOST).await? {
         let stream = StreamId::new(Category::Payment, payment.uuid());
         events.extend(api.log.read_stream(stream, 0, MOST).await?);
     }
-    events.extend(of_session);
     events.sort_by_key(|event| event.position);
     Ok(events)
 }
@@ -106,15 +106,6 @@ fn runs(revisions: &[u64]) -> Vec<(u64, usize)> {
         }
     }
     runs
-}
-
-/// The payments that gave to a session.
-fn payments_of(session: &[RecordedEvent]) -> BTreeSet<PaymentId> {
-    let credits = session.iter().filter_map(|event| match decoded(event) {
-        Some(Event::Session(SessionEvent::CreditApplied { payment, .. })) => Some(payment),
-        _ => None,
-    });
-    credits.collect()
 }
 
 pub fn decoded(event: &RecordedEvent) -> Option<Event> {

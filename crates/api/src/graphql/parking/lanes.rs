@@ -183,5 +183,5 @@ pub async fn page(
 fn start(cursor: Option<&str>) -> Result<u64> {
     let Some(cursor) = cursor else { return Ok(BEYOND) };
     let revision = cursor.parse().ok().filter(|revision| *revision <= BEYOND);
-    revision.ok_or_else(|| bad_input("This is no cursor of this list; take one from its edges."))
+    revision.ok_or_else(|| bad_input("'after' takes a cursor of this list; take one from its edges."))
 }

@@ -65,7 +65,7 @@ impl ParkingSubscription {
         let api = Arc::clone(Api::of(context));
         let row = find(&api, visit).await?.0;
         let row = row.ok_or_else(|| {
-            bad_input("No visit has this id; correct it, or pass the position of its grant.")
+            bad_input("No visit has this id; correct it, or pass the position of its grant as 'after'.")
         })?;
         Ok(states_of_visit(api, row.key()))
     }
@@ -186,7 +186,7 @@ impl EventsSubscription {
         let api = Arc::clone(Api::of(context));
         let row = find(&api, visit).await?.0;
         let row = row.ok_or_else(|| {
-            bad_input("No visit has this id; correct it, or pass the position of its grant.")
+            bad_input("No visit has this id; correct it, or pass the position of its grant as 'after'.")
         })?;
         let after = after.map(|token| api.parse_token(&token)).transpose()?;
         let parts = [

@@ -22,7 +22,7 @@ Configuration, each stronger than the one before it:
   An unknown key is an error. The file's keys:
     data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
     retention_days = 7           queue = 4096                  connections = 10000
-    [postgres]                   # read models, process state and snapshots; where it is missing, in the data folder
+    [postgres]                   # read models, process state, snapshots; without it, in data
     host = \"127.0.0.1\"   port = 5432   user = \"octocity\"   database = \"octocity\"
     password_file = \"/run/secrets/postgres\"   # or all of it: url = \"postgresql://...\"
     schema = \"octocity\"   pool_size = 8   tls = true   ca_file = \"ca.pem\"

@@ -193,7 +193,7 @@ async fn a_presumed_end_is_in_review_until_it_is_judged() {
     );
     let inside = judge(Reconciliation::StillInside, 1).await;
     assert_eq!((inside.status, inside.ended_at, inside.presumption), (VisitStatus::Open, None, None));
-    let reassigned = judge(Reconciliation::Reassigned { left_at: at(70) }, 0).await;
+    let reassigned = judge(Reconciliation::Reassigned { lane: lane("out"), left_at: at(70) }, 0).await;
     assert_eq!((reassigned.end_kind, reassigned.ended_at), (Some(EndKind::Seen), Some(at(70))));
 }
 
@@ -243,7 +243,7 @@ async fn a_late_entry_joins_the_exit_that_came_before_it() {
     let unmatched = row::<UnmatchedExitRow>(&models, key).await.unwrap();
     assert_eq!(unmatched.exits[0].credentials, [plate("CAR1")]);
 
-    let joined = JoinedExit { left_at: at(500), gives_back_unidentified: false };
+    let joined = JoinedExit { lane: lane("out"), left_at: at(500), gives_back_unidentified: false };
     let models = given(&[early, (100, entered(1, Some(joined)))]).await;
     assert_eq!(row::<UnmatchedExitRow>(&models, key).await, None);
     let visit = visit_row(&models, 1).await;

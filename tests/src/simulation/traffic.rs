@@ -4,7 +4,7 @@ use octocity_commands::Clock;
 use octocity_domain::facilities::{EntryLimit, FacilityCommand, Policies};
 use octocity_domain::parking::{
     AdmissionMode, Credential, CredentialChange, DeviceClock, Direction, EstimateBasis, MatchKey, ModeScope,
-    ParkingCommand, PlateRead, Review,
+    ParkingCommand, PlateRead, Presumption, Review,
 };
 use octocity_domain::payments::{Allocation, Payable, PaymentCommand};
 use octocity_domain::reservations::ReservationsCommand;
@@ -221,9 +221,10 @@ impl Traffic<'_> {
     }
 
     fn review(&self) -> Review {
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => Review::Confirm,
-            1 => Review::ReassignExit { left_at: self.earlier(600) },
+            1 => Review::ReassignExit { lane: self.lane(), left_at: self.earlier(600) },
+            3 => Review::PresumeLeft { presumption: Presumption::Inventory },
             2 => match self.random.pick(&self.seen.visits) {
                 Some(into) => Review::MergeInto { into: *into },
                 None => Review::StillInside,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::credentials::Credential;
 use super::event::{
     AdmissionMode, CredentialChange, DeviceClock, Direction, EstimateBasis, HoldRelease, ModeScope,
+    Presumption,
 };
 use crate::decider::{Refusal, refusal_codes};
 use crate::ids::{GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
@@ -112,10 +113,12 @@ pub enum ParkingCommand {
 pub enum Review {
     /// What was presumed is so. For a visit still open (found missing by a count): it left.
     Confirm,
+    /// It is presumed to have left: not inside any more, but unbilled and in review until it is confirmed.
+    PresumeLeft { presumption: Presumption },
     /// What was presumed is not so: the visit is inside.
     StillInside,
-    /// The unmatched exit at `left_at` was this visit's.
-    ReassignExit { left_at: Timestamp },
+    /// The unmatched exit through `lane` at `left_at` was this visit's.
+    ReassignExit { lane: LaneId, left_at: Timestamp },
     /// This visit and `into` are one stay.
     MergeInto { into: VisitId },
 }
@@ -284,7 +287,7 @@ impl Refusal for ParkingRefusal {
             Self::CountTooLarge => "A count or capacity is at most 1000000; correct it.".into(),
             Self::NotInReview => "Nothing is presumed of this visit, so there is nothing to review.".into(),
             Self::ExitNotFound => {
-                "No unmatched exit is kept for that time; take the time from the list of exits to review."
+                "No unmatched exit of that lane and time is kept; take both from the list of unmatched exits."
                     .into()
             }
             Self::CredentialTaken { .. } => {

@@ -168,6 +168,7 @@ impl Departure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JoinedExit {
+    pub lane: LaneId,
     pub left_at: Timestamp,
     /// Whether that exit had taken an unidentified vehicle, which is given back.
     pub gives_back_unidentified: bool,
@@ -177,8 +178,11 @@ pub struct JoinedExit {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Presumption {
+    /// Its credential was seen entering again.
     ReEntry,
+    /// An attendant walked the facility and did not find it.
     Inventory,
+    /// It has been inside for longer than anybody stays.
     Age,
 }
 
@@ -190,8 +194,8 @@ pub enum Reconciliation {
     Confirmed,
     /// It had not left: it is inside again.
     StillInside,
-    /// The unmatched exit at `left_at` was this visit's.
-    Reassigned { left_at: Timestamp },
+    /// The unmatched exit through `lane` at `left_at` was this visit's.
+    Reassigned { lane: LaneId, left_at: Timestamp },
     /// It and another visit are one stay; this one ends in the other.
     Merged { into: VisitId },
 }

@@ -214,11 +214,9 @@ fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Momen
         add_keys(&mut keys, lapsed.keys);
     }
     if let Some(joined) = joined_exit {
-        if let Some(index) = state
-            .unmatched_exits
-            .iter()
-            .position(|exit| exit.left_at == joined.left_at && shares(&exit.keys, &keys))
-        {
+        if let Some(index) = state.unmatched_exits.iter().position(|exit| {
+            (exit.lane, exit.left_at) == (joined.lane, joined.left_at) && shares(&exit.keys, &keys)
+        }) {
             state.unmatched_exits.remove(index);
         }
         // It came and went: only what that exit took from the unidentified comes back.
@@ -243,7 +241,7 @@ fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Momen
 }
 
 fn vehicle_left(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
-    let ParkingEvent::VehicleLeft { departure, grant, pool, credentials, .. } = event else { return };
+    let ParkingEvent::VehicleLeft { departure, grant, lane, pool, credentials, .. } = event else { return };
     let at = moment.happened_at;
     state.latest_passage_at = state.latest_passage_at.max(at);
     if let Some(grant) = grant {
@@ -262,7 +260,8 @@ fn vehicle_left(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) 
             state.count(*pool, at, 0, -i64::from(took_unidentified));
             if !credentials.is_empty() {
                 let keys = match_keys(credentials);
-                state.keep_unmatched(UnmatchedExit { keys, left_at: at, pool: *pool, took_unidentified });
+                let (lane, pool) = (*lane, *pool);
+                state.keep_unmatched(UnmatchedExit { lane, keys, left_at: at, pool, took_unidentified });
             }
         }
     }
@@ -279,9 +278,13 @@ fn visit_reconciled(state: &mut ParkingState, id: VisitId, outcome: Reconciliati
         Reconciliation::Confirmed => {
             state.take_out(id);
         }
-        Reconciliation::Reassigned { left_at } => {
-            state.take_out(id);
-            if let Some(index) = state.unmatched_exits.iter().position(|exit| exit.left_at == left_at) {
+        Reconciliation::Reassigned { lane, left_at } => {
+            let visit = state.take_out(id);
+            let was_of = |exit: &UnmatchedExit| {
+                (exit.lane, exit.left_at) == (lane, left_at)
+                    && visit.as_ref().is_none_or(|visit| visit.pool == exit.pool)
+            };
+            if let Some(index) = state.unmatched_exits.iter().position(was_of) {
                 state.unmatched_exits.remove(index);
             }
         }

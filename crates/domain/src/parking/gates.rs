@@ -32,7 +32,7 @@ pub(super) type Outcome = Result<Events, ParkingRefusal>;
 
 impl Decider for Parking {
     const CATEGORY: Category = Category::Parking;
-    const SNAPSHOT_VERSION: u32 = 3;
+    const SNAPSHOT_VERSION: u32 = 4;
     type State = ParkingState;
     type Event = ParkingEvent;
     type Command = ParkingCommand;

@@ -206,14 +206,17 @@ fn join(
             && shares(&exit.keys, keys)
     };
     let exit = gate.state.unmatched_exits.iter().filter(fits).min_by_key(|exit| exit.left_at)?;
-    Some(JoinedExit { left_at: exit.left_at, gives_back_unidentified: exit.took_unidentified })
+    Some(JoinedExit {
+        lane: exit.lane,
+        left_at: exit.left_at,
+        gives_back_unidentified: exit.took_unidentified,
+    })
 }
 
 /// The older visit of a credential that is seen entering again.
 pub(super) fn presumed_left(gate: &Gate<'_>, visit: VisitId, at: Timestamp) -> Option<Fact<ParkingEvent>> {
     let known = gate.state.visit(visit)?;
-    let (pool, on_reservation) = (known.pool, known.on_reservation);
-    let presumption = Presumption::ReEntry;
+    let (pool, on_reservation, presumption) = (known.pool, known.on_reservation, Presumption::ReEntry);
     Some(Fact::new(ParkingEvent::VisitPresumedLeft { visit, pool, presumption, on_reservation }, at))
 }
 

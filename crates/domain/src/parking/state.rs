@@ -126,6 +126,7 @@ impl Visit {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnmatchedExit {
+    pub lane: LaneId,
     pub keys: Vec<MatchKey>,
     pub left_at: Timestamp,
     pub pool: PoolId,

@@ -2,7 +2,7 @@
 
 use super::command::{ParkingRefusal, Review};
 use super::credentials::Credential;
-use super::event::{CredentialChange, Entry, EstimateBasis, ParkingEvent, Reconciliation};
+use super::event::{CredentialChange, Entry, EstimateBasis, ParkingEvent, Presumption, Reconciliation};
 use super::gates::{Gate, Outcome, check_credentials};
 use super::passages::CLOCK_SKEW_SECONDS;
 use super::state::{UnmatchedExit, Visit, VisitStatus};
@@ -96,18 +96,19 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
     let (outcome, visits_change, unidentified_change) = match review {
         Review::Confirm if visit.status == VisitStatus::Open => return Err(ParkingRefusal::NotInReview),
         Review::Confirm => (Reconciliation::Confirmed, -i8::from(inside), 0),
+        Review::PresumeLeft { presumption } => return presume_left(gate, id, visit, presumption),
         Review::StillInside => (Reconciliation::StillInside, still_inside(gate, id, visit)?, 0),
-        Review::ReassignExit { left_at } => {
+        Review::ReassignExit { lane, left_at } => {
             // Of the visit's own pool: that is where an unidentified vehicle is given back.
             let entered_at = visit.entry.at();
             let fits = |exit: &&UnmatchedExit| {
-                exit.left_at == left_at
+                (exit.lane, exit.left_at) == (lane, left_at)
                     && exit.pool == visit.pool
                     && entered_at.is_none_or(|at| at <= left_at.plus_seconds(CLOCK_SKEW_SECONDS))
             };
             let exit = gate.state.unmatched_exits.iter().find(fits);
             let took = exit.ok_or(ParkingRefusal::ExitNotFound)?.took_unidentified;
-            (Reconciliation::Reassigned { left_at }, -i8::from(inside), i8::from(took))
+            (Reconciliation::Reassigned { lane, left_at }, -i8::from(inside), i8::from(took))
         }
         Review::MergeInto { into } => {
             let kept = gate.state.visit(into).filter(|kept| kept.is_inside() && into != id);
@@ -133,6 +134,15 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         _ => gate.now(),
     };
     Ok(vec![Fact::new(event, happened_at)])
+}
+
+/// What is presumed already stays as it was presumed first.
+fn presume_left(gate: &Gate<'_>, id: VisitId, visit: &Visit, presumption: Presumption) -> Outcome {
+    if !visit.is_inside() {
+        return Ok(Vec::new());
+    }
+    let (pool, on_reservation) = (visit.pool, visit.on_reservation);
+    Ok(vec![gate.event_now(ParkingEvent::VisitPresumedLeft { visit: id, pool, presumption, on_reservation })])
 }
 
 /// No visit inside but these has one of the visit's credentials.

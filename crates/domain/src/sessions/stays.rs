@@ -38,7 +38,7 @@ fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
         }
         ParkingEvent::VisitReconciled { visit, outcome, .. } => match outcome {
             Reconciliation::Confirmed => vec![end(about, *visit, about.happened_at)],
-            Reconciliation::Reassigned { left_at } => vec![end(about, *visit, *left_at)],
+            Reconciliation::Reassigned { left_at, .. } => vec![end(about, *visit, *left_at)],
             Reconciliation::Merged { into } => {
                 let merge = Effect::MergeStays { visit: *visit, into: *into };
                 vec![about.now(STAYS.name, visit.uuid(), merge)]

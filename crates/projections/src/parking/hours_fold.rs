@@ -69,7 +69,7 @@ fn movements(event: &ParkingEvent, at: Timestamp) -> Option<(PoolId, [Option<Mov
         ParkingEvent::VisitReconciled { pool, outcome, visits_change, unidentified_change, .. } => {
             let change = i32::from(*visits_change) + i32::from(*unidentified_change);
             let at = match outcome {
-                Reconciliation::Reassigned { left_at } if change < 0 => *left_at,
+                Reconciliation::Reassigned { left_at, .. } if change < 0 => *left_at,
                 _ => at,
             };
             Some((*pool, [Some(Movement { at, change, passing: Passing::Other }), None]))

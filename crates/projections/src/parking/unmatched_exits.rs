@@ -45,7 +45,9 @@ impl View for UnmatchedExits {
                 ..
             } if !credentials.is_empty() => record.happened_at(),
             ParkingEvent::VehicleEntered { joined_exit: Some(joined), .. } => joined.left_at,
-            ParkingEvent::VisitReconciled { outcome: Reconciliation::Reassigned { left_at }, .. } => *left_at,
+            ParkingEvent::VisitReconciled { outcome: Reconciliation::Reassigned { left_at, .. }, .. } => {
+                *left_at
+            }
             _ => return,
         };
         keys.push((record.facility(), left_at));
@@ -71,22 +73,31 @@ impl View for UnmatchedExits {
                     irregularities: irregularities.clone(),
                 });
             }
-            ParkingEvent::VehicleEntered { credentials, .. } => take(row, credentials),
-            ParkingEvent::VisitReconciled { .. } => take(row, &[]),
+            ParkingEvent::VehicleEntered { joined_exit: Some(joined), pool, credentials, .. } => {
+                take(row, joined.lane, *pool, credentials);
+            }
+            ParkingEvent::VisitReconciled {
+                outcome: Reconciliation::Reassigned { lane, .. }, pool, ..
+            } => {
+                take(row, *lane, *pool, &[]);
+            }
             _ => {}
         }
         Ok(())
     }
 }
 
-/// Takes the exit that shows one of these credentials; else the first, as parking itself does.
-fn take(row: &mut Option<UnmatchedExitRow>, credentials: &[Credential]) {
+/// Takes the lane's exit that shows one of these credentials; else its first of the pool, as parking itself does.
+fn take(row: &mut Option<UnmatchedExitRow>, lane: LaneId, pool: PoolId, credentials: &[Credential]) {
     let Some(known) = row else { return };
     let keys = credentials.iter().map(Credential::match_key).collect::<Vec<_>>();
     let shares =
         |exit: &UnmatchedExit| exit.credentials.iter().any(|shown| keys.contains(&shown.match_key()));
-    let index = known.exits.iter().position(shares).unwrap_or(0);
-    if index < known.exits.len() {
+    let of_lane = |exit: &UnmatchedExit| exit.lane == lane;
+    let of_pool = |exit: &UnmatchedExit| of_lane(exit) && exit.pool == pool;
+    let mut exits = known.exits.iter();
+    let shown = exits.clone().position(|exit| of_lane(exit) && shares(exit));
+    if let Some(index) = shown.or_else(|| exits.position(of_pool)) {
         known.exits.remove(index);
     }
     if known.exits.is_empty() {

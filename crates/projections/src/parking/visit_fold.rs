@@ -243,7 +243,7 @@ impl VisitRow {
                 self.ended_at = None;
                 self.presumption = None;
             }
-            Reconciliation::Reassigned { left_at } => self.ended(EndKind::Seen, left_at),
+            Reconciliation::Reassigned { left_at, .. } => self.ended(EndKind::Seen, left_at),
             // Folded with the visit it is merged into.
             Reconciliation::Merged { .. } => {}
         }

@@ -37,6 +37,7 @@ fn concerned(event: &ParkingEvent) -> Option<VisitId> {
     match event {
         ParkingEvent::CredentialsChanged { visit, .. }
         | ParkingEvent::VisitDeclared { visit, .. }
+        | ParkingEvent::VisitPresumedLeft { visit, .. }
         | ParkingEvent::VisitReconciled { visit, .. } => Some(*visit),
         _ => None,
     }
@@ -56,13 +57,18 @@ async fn of_visit(
 }
 
 fn review(input: ReviewInput) -> Result<Review> {
-    match (input.confirm, input.still_inside, input.reassign_exit_at, input.merge_into) {
-        (Some(true), None, None, None) => Ok(Review::Confirm),
-        (None, Some(true), None, None) => Ok(Review::StillInside),
-        (None, None, Some(left_at), None) => Ok(Review::ReassignExit { left_at: left_at.0 }),
-        (None, None, None, Some(into)) => Ok(Review::MergeInto { into: uuid_id("mergeInto", &into)? }),
+    let ReviewInput { confirm, still_inside, presume_left, reassign_exit, merge_into } = input;
+    match (confirm, still_inside, presume_left, reassign_exit, merge_into) {
+        (Some(true), None, None, None, None) => Ok(Review::Confirm),
+        (None, Some(true), None, None, None) => Ok(Review::StillInside),
+        (None, None, Some(why), None, None) => Ok(Review::PresumeLeft { presumption: why.into() }),
+        (None, None, None, Some(exit), None) => Ok(Review::ReassignExit {
+            lane: code_id("reassignExit.lane", &exit.lane)?,
+            left_at: exit.left_at.0,
+        }),
+        (None, None, None, None, Some(into)) => Ok(Review::MergeInto { into: uuid_id("mergeInto", &into)? }),
         _ => Err(bad_input(
-            "A review is exactly one of confirm: true, stillInside: true, reassignExitAt and mergeInto.",
+            "A review is exactly one of confirm: true, stillInside: true, presumeLeft, reassignExit and mergeInto.",
         )),
     }
 }

@@ -1,7 +1,7 @@
 //! What clients send to gates and attendants' desks.
 
 use async_graphql::{Enum, ID, InputObject};
-use octocity_domain::parking::{CredentialChange, Direction, EstimateBasis};
+use octocity_domain::parking::{CredentialChange, Direction, EstimateBasis, Presumption};
 
 use super::super::credentials::CredentialInput;
 use super::super::scalars::{DateTime, UuidText};
@@ -175,6 +175,34 @@ pub struct CorrectOccupancyInput {
     pub reason: String,
 }
 
+/// Why a visit is presumed to have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "Presumption")]
+pub enum PresumptionName {
+    /// An attendant walked the facility and did not find it.
+    Inventory,
+    /// It has been inside for longer than anybody stays.
+    Age,
+}
+
+impl From<PresumptionName> for Presumption {
+    fn from(name: PresumptionName) -> Self {
+        match name {
+            PresumptionName::Inventory => Self::Inventory,
+            PresumptionName::Age => Self::Age,
+        }
+    }
+}
+
+/// An exit that no visit matched, as `unmatchedExits` tells of it.
+#[derive(InputObject)]
+pub struct ExitInput {
+    /// Its lane.
+    pub lane: ID,
+    /// When it was.
+    pub left_at: DateTime,
+}
+
 /// What became of what was presumed. Exactly one field is given.
 #[derive(InputObject)]
 pub struct ReviewInput {
@@ -182,8 +210,10 @@ pub struct ReviewInput {
     pub confirm: Option<bool>,
     /// True: it is not so; the visit is inside.
     pub still_inside: Option<bool>,
-    /// The unmatched exit at this time was this visit's.
-    pub reassign_exit_at: Option<DateTime>,
+    /// It is presumed to have left: not inside any more, but unbilled and in review until it is confirmed.
+    pub presume_left: Option<PresumptionName>,
+    /// This unmatched exit was the visit's.
+    pub reassign_exit: Option<ExitInput>,
     /// This visit and that one are one stay.
     pub merge_into: Option<ID>,
 }

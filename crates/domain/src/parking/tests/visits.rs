@@ -3,7 +3,7 @@
 use super::garage::*;
 use crate::VisitId;
 use crate::parking::command::Review;
-use crate::parking::event::{CredentialChange, Direction, Entry, EstimateBasis, ParkingEvent};
+use crate::parking::event::{CredentialChange, Direction, Entry, EstimateBasis, ParkingEvent, Presumption};
 use crate::parking::{Credential, ParkingCommand};
 
 fn lost(credentials: &[Credential], replacement: Option<Credential>) -> ParkingCommand {
@@ -123,6 +123,27 @@ fn what_was_presumed_is_confirmed_or_taken_back() {
 }
 
 #[test]
+fn who_was_not_found_or_stays_too_long_is_presumed_left_unbilled_until_it_is_confirmed() {
+    for presumption in [Presumption::Inventory, Presumption::Age] {
+        let mut garage = Garage::with_places(50);
+        garage.passes(Direction::Entry, &[plate("A")], -30);
+        let visit = garage.visit_of(&plate("A"));
+        let presume = review(visit, Review::PresumeLeft { presumption });
+        let events = garage.accepts(&presume);
+        let presumed =
+            ParkingEvent::VisitPresumedLeft { visit, pool: pool(), presumption, on_reservation: false };
+        assert_eq!(events, [presumed]);
+        garage.shows(0, 0, 0);
+        assert!(garage.accepts(&presume).is_empty(), "it is presumed already");
+        garage.accepts(&review(visit, Review::StillInside));
+        garage.shows(1, 0, 0);
+        garage.accepts(&presume);
+        garage.accepts(&review(visit, Review::Confirm));
+        garage.shows(0, 0, 0);
+    }
+}
+
+#[test]
 fn an_unmatched_exit_can_be_reassigned_to_the_visit_whose_plate_was_misread() {
     let mut garage = Garage::with_places(50);
     garage.passes(Direction::Entry, &[], -40);
@@ -130,8 +151,10 @@ fn an_unmatched_exit_can_be_reassigned_to_the_visit_whose_plate_was_misread() {
     garage.passes(Direction::Exit, &[plate("B")], -10);
     garage.shows(1, 0, 0);
     let visit = garage.visit_of(&plate("8"));
-    garage.refuses(&review(visit, Review::ReassignExit { left_at: at(-11) }), "EXIT_NOT_FOUND");
-    garage.accepts(&review(visit, Review::ReassignExit { left_at: at(-10) }));
+    let exit = |name, left_at| review(visit, Review::ReassignExit { lane: lane(name), left_at });
+    garage.refuses(&exit("out", at(-11)), "EXIT_NOT_FOUND");
+    garage.refuses(&exit("in", at(-10)), "EXIT_NOT_FOUND");
+    garage.accepts(&exit("out", at(-10)));
     garage.shows(0, 1, 0);
 }
 

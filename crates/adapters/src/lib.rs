@@ -1,6 +1,8 @@
 //! What touches the world, one module each.
 
 pub mod clock;
+#[cfg(feature = "eventstoredb")]
+pub mod eventstoredb;
 pub mod gateway;
 #[cfg(feature = "kafka")]
 pub mod kafka;

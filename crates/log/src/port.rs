@@ -45,7 +45,7 @@ impl Append {
 /// Where a batch came to stand: durable when this is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// For each entry of the batch, its position.
+    /// For each entry of the batch, its position, or a later one up to that of the batch's last event.
     pub positions: Vec<Position>,
     /// How many events the stream has now.
     pub next_revision: u64,
@@ -154,7 +154,8 @@ pub trait EventLog: Send + Sync + 'static {
         ids: &[CommandId],
     ) -> Result<Vec<Option<LedgerEntry>>, LogError>;
 
-    /// Forgets entries of client-made ids (UUIDv7) decided before `before`; derived ids are kept for ever.
+    /// Forgets entries of client-made ids (UUIDv7) decided before `before`, where the store can; derived ids are kept
+    /// for ever. How many it forgot.
     async fn prune_ledger(&self, before: Timestamp) -> Result<u64, LogError>;
 }
 

@@ -41,6 +41,7 @@ struct Inner {
     /// Where the leader is, if this node is none.
     leader: Option<(String, u16)>,
     subscriptions: usize,
+    reads: usize,
 }
 
 impl Default for Faults {
@@ -79,12 +80,18 @@ impl Faults {
         self.inner().subscriptions
     }
 
+    /// How many reads and subscriptions were asked for.
+    pub fn reads(&self) -> usize {
+        self.inner().reads
+    }
+
     pub(crate) fn next_append(&self) -> Option<AppendFault> {
         self.inner().appends.pop_front().flatten()
     }
 
     pub(crate) fn read(&self) -> Result<(), Status> {
         let mut inner = self.inner();
+        inner.reads += 1;
         match inner.failing_reads {
             0 => Ok(()),
             left => {

@@ -36,13 +36,16 @@ pub async fn records_commands_without_events(storage: &dyn Storage) {
         ],
     };
     let positions = must_append(&*log, mixed).await.positions;
-    assert_eq!(positions[0], positions[1], "a refusal stands where the log was");
-    assert!(positions[1] < positions[2]);
+    let events = log.read_all(Position::default(), 10, &[], &[]).await.unwrap().events;
+    assert_eq!(events.len(), 2);
+    let (first, last) = (events[0].position, events[1].position);
+    // A store may know no more than where the batch ended: who waits for that sees all that the reply rests on.
+    assert!(positions.is_sorted() && positions[0] >= first && positions[2] == last, "{positions:?}");
     let found = log.ledger_entries(stream(1), &[client_id(3), client_id(1)]).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().refusal, refused.refusal);
-    assert_eq!(found[0].as_ref().unwrap().position, positions[1]);
+    let stands = found[0].as_ref().unwrap().position;
+    assert!(stands >= first && stands <= positions[1], "a refusal stands where the log was");
     assert_eq!(found[1], Some(refused));
-    assert_eq!(log.read_all(Position::default(), 10, &[], &[]).await.unwrap().events.len(), 2);
     let repeated = log.append(batch(stream(1), 2, client_id(1), &[])).await;
     assert_eq!(repeated, Err(AppendError::CommandKnown(client_id(1))));
 }
@@ -90,10 +93,11 @@ pub async fn forgets_old_ids_of_clients_only(storage: &dyn Storage) {
         entries: vec![LedgerEntry { events: 1, ..at(client_id(1), -10) }],
     };
     must_append(&*log, old).await;
-    assert_eq!(log.prune_ledger(NOON).await.unwrap(), 3);
+    assert_eq!(log.prune_ledger(NOON).await.unwrap(), if storage.forgets() { 3 } else { 0 });
+    let kept_old = !storage.forgets();
     let ids = [client_id(1), client_id(2), source_id(1), client_id(3)];
     let kept = log.ledger_entries(stream(1), &ids).await.unwrap();
-    assert_eq!(kept.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true, false]);
+    assert_eq!(kept.iter().map(Option::is_some).collect::<Vec<_>>(), [kept_old, true, true, kept_old]);
     assert_eq!(log.read_stream(stream(2), 0, 10).await.unwrap().len(), 1, "events stay");
     assert_eq!(log.prune_ledger(NOON).await.unwrap(), 0);
 }

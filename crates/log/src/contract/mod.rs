@@ -23,6 +23,11 @@ use crate::port::EventLog;
 /// One test's storage. `open` closes nothing: the test has dropped the log that it opened before.
 pub trait Storage: Send + Sync {
     fn open(&self) -> Arc<dyn EventLog>;
+
+    /// Whether `prune_ledger` forgets. A log that cannot delete single records keeps all, which only answers more.
+    fn forgets(&self) -> bool {
+        true
+    }
 }
 
 /// Runs the whole suite, each case as a test of its own, on what the expression makes: a fresh storage.

@@ -26,6 +26,11 @@ Configuration, each stronger than the one before it:
     host = \"127.0.0.1\"   port = 5432   user = \"octocity\"   database = \"octocity\"
     password_file = \"/run/secrets/postgres\"   # or all of it: url = \"postgresql://...\"
     schema = \"octocity\"   pool_size = 8   tls = true   ca_file = \"ca.pem\"
+    [kafka]                      # where the log is published to, if anywhere
+    brokers = \"127.0.0.1:9092\"   partitions = 12   replication = 1   retention_hours = 168
+    log_topic = \"octocity.log\"   events_topic = \"octocity.events\"   create_topics = true
+    source = \"/octocity\"   relay = \"octocity-relay\"   password_file = \"/run/secrets/kafka\"
+    client = { \"security.protocol\" = \"sasl_ssl\", \"sasl.username\" = \"octocity\" }
     [tokens]                     # needed to listen on anything but this machine
     gate-camera-1 = \"<sha256 of the token, 64 hex digits>\"
 
@@ -101,7 +106,7 @@ raised to fit them; where it cannot be, fewer are taken, and the log says how ma
 Ctrl-C or SIGTERM stops it cleanly: it takes no more, answers what it has, and closes the log.
 To listen beyond this machine, configure tokens first:
   printf %s \"$TOKEN\" | sha256sum                 the hash to put under [tokens]")]
-    Serve,
+    Serve(ServeArgs),
     /// Run the server with a demonstration city whose traffic flows
     #[command(after_help = "\
 On the first start it registers eight car parks of one city, with pools, levels, lanes and tariffs
@@ -143,6 +148,22 @@ page, event and stream of the data folder (millions of events take some seconds)
 use.
 Exit code 5 when a problem was found, 0 when there is none.")]
     Doctor,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// All of it; the relay only where the configuration has a table [kafka]
+    #[default]
+    All,
+    /// Publish the log to Kafka, and nothing else
+    Relay,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    #[arg(long, value_enum, default_value_t)]
+    pub role: Role,
 }
 
 #[derive(Clone, Debug, Args)]

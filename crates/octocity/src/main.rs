@@ -13,6 +13,7 @@ mod node;
 mod open_files;
 mod output;
 mod rebuild;
+mod relay;
 mod serve;
 mod stopping;
 mod stores;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
-use args::{Cli, Command, Import};
+use args::{Cli, Command, Import, Role, ServeArgs};
 use config::Config;
 use failure::Failure;
 use output::Output;
@@ -59,7 +60,8 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 
 async fn dispatch(cli: Cli, config: &Config, output: Output) -> Result<(), Failure> {
     match cli.command {
-        Command::Serve => serve::run(config, output).await,
+        Command::Serve(ServeArgs { role: Role::All }) => serve::run(config, output).await,
+        Command::Serve(ServeArgs { role: Role::Relay }) => relay::run(config, output).await,
         Command::Demo(args) => demo::run(config, &args, output).await,
         Command::Import(Import::Gates(args)) => import::command::gates(config, &args, output).await,
         Command::Import(Import::Occupancy(args)) => import::command::occupancy(config, &args, output).await,

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::node::Node;
 use crate::output::resident_bytes;
+use crate::relay::RelayVitals;
 
 /// So many effects may be due from moment to moment while traffic flows; more are a backlog.
 const DUE_IN_TRAFFIC: usize = 64;
@@ -23,6 +24,7 @@ pub struct Vitals {
     node: Arc<Node>,
     models: ReadModels,
     processes: watch::Receiver<Progress>,
+    relay: Option<RelayVitals>,
     /// The log's head that the start found.
     begun_at: Position,
     /// Set once the projections and the processes had caught up with that.
@@ -30,9 +32,14 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    pub fn new(node: Arc<Node>, models: ReadModels, processes: watch::Receiver<Progress>) -> Self {
+    pub fn new(
+        node: Arc<Node>,
+        models: ReadModels,
+        processes: watch::Receiver<Progress>,
+        relay: Option<RelayVitals>,
+    ) -> Self {
         let begun_at = node.head();
-        Self { node, models, processes, begun_at, caught_up: AtomicBool::new(false) }
+        Self { node, models, processes, relay, begun_at, caught_up: AtomicBool::new(false) }
     }
 }
 
@@ -102,6 +109,9 @@ impl Probes for Vitals {
         self.write_lags(&mut text).await;
         text.gauge("octocity_outbox_due", "Effects that are due and not done.", processes.due);
         self.write_unresolved(&mut text).await;
+        if let Some(relay) = &self.relay {
+            relay.write(self.lag_seconds(relay.position()).await, &mut text);
+        }
         text.gauge("octocity_live_topics", "What subscribers listen to.", self.models.live.topics());
         text.gauge("octocity_resident_bytes", "Memory in use.", resident_bytes());
         text.0
@@ -160,17 +170,17 @@ impl Vitals {
 
 /// The text as it grows. Writing to a String cannot fail.
 #[derive(Default)]
-struct Text(String);
+pub struct Text(String);
 
 impl Text {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+    pub fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.head(name, "counter", help);
         let _ = writeln!(self.0, "{name} {value}");
     }
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+    pub fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.head(name, "gauge", help);
         let _ = writeln!(self.0, "{name} {value}");
     }

@@ -15,6 +15,13 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::stores::{Processes, Stores};
 
+/// The log alone of a data folder that must be there; the folder is held as long as the log is used.
+pub fn log_of(config: &Config) -> Result<(DataFolder, Arc<SqliteLog>), Failure> {
+    let folder = DataFolder::open_existing(&config.data).map_err(unusable_folder)?;
+    let log = SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?;
+    Ok((folder, Arc::new(log)))
+}
+
 /// The log and the handler of a data folder, held alone.
 pub struct Node {
     pub handler: Arc<Handler>,

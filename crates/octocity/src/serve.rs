@@ -17,6 +17,7 @@ use crate::metrics::Vitals;
 use crate::node::{Following, Node};
 use crate::open_files;
 use crate::output::Output;
+use crate::relay::{BrokerAway, Relaying};
 use crate::stopping::StopSignals;
 
 const PAGE: &str = include_str!("../page/index.html");
@@ -31,6 +32,7 @@ pub struct Server {
     closing: watch::Sender<bool>,
     web: JoinHandle<()>,
     processes: JoinHandle<()>,
+    relaying: Option<Relaying>,
     pruning: JoinHandle<()>,
 }
 
@@ -41,10 +43,15 @@ impl Server {
         let listener =
             TcpListener::bind(config.listen).await.map_err(|error| not_listening(config, &error))?;
         let address = listener.local_addr().map_err(|error| not_listening(config, &error))?;
+        let relaying = match &config.kafka {
+            Some(kafka) => Some(Relaying::start(kafka, node.events(), BrokerAway::TryAgain).await?),
+            None => None,
+        };
         let following = Following::start(node.engine().await?);
         let (closing, closed) = watch::channel(false);
         let executor = executor(&node).await?;
-        let vitals = Vitals::new(Arc::clone(&node), following.models.clone(), executor.progress());
+        let relay = relaying.as_ref().map(Relaying::vitals);
+        let vitals = Vitals::new(Arc::clone(&node), following.models.clone(), executor.progress(), relay);
         let processes = tokio::spawn(executor.run(closed.clone()));
         let handler = Arc::clone(&node.handler);
         let pruning = tokio::spawn(async move { handler.prune_daily().await });
@@ -61,7 +68,7 @@ impl Server {
             page: PAGE,
         });
         let web = tokio::spawn(octocity_api::serve(listener, router, limits, closed));
-        Ok(Self { node, address, following, closing, web, processes, pruning })
+        Ok(Self { node, address, following, closing, web, processes, relaying, pruning })
     }
 
     /// True once the server is to stop.
@@ -79,6 +86,10 @@ impl Server {
             web.abort();
         }
         self.processes.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))?;
+        if let Some(relaying) = self.relaying {
+            // Its fault was told when it ended, and is none of what is served.
+            drop(relaying.stop().await);
+        }
         self.following.stop().await
     }
 }

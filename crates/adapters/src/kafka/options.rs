@@ -1,6 +1,7 @@
 //! How Kafka is reached and which topics are ours, and what each kind of client is made with.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -33,7 +34,7 @@ const OURS: [&str; 14] = [
     "transactional.id",
 ];
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaOptions {
     /// `host:port`, several with commas between.
     pub brokers: String,
@@ -56,6 +57,16 @@ pub struct KafkaOptions {
     pub source: String,
     /// Options of librdkafka, for TLS and SASL.
     pub client: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for KafkaOptions {
+    /// The options of the client stay unsaid: one of them is a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaOptions")
+            .field("brokers", &self.brokers)
+            .field("log_topic", &self.log_topic)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for KafkaOptions {

@@ -81,15 +81,14 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Reaches Kafka, and makes the topics if they are missing and it may.
-    pub async fn open(
-        log: Arc<dyn EventLog>,
-        kafka: KafkaOptions,
-        options: RelayOptions,
-    ) -> Result<Self, KafkaFault> {
-        let kafka = Arc::new(kafka);
-        topics::prepare(&kafka).await?;
-        Ok(Self { log, kafka, options, stats: Arc::default(), id: new_command_id().uuid() })
+    pub fn new(log: Arc<dyn EventLog>, kafka: KafkaOptions, options: RelayOptions) -> Self {
+        let (kafka, stats, id) = (Arc::new(kafka), Arc::default(), new_command_id().uuid());
+        Self { log, kafka, options, stats, id }
+    }
+
+    /// Reaches Kafka, and makes the topics if they are missing and it may: for who wants to know before it runs.
+    pub async fn prepare(&self) -> Result<(), KafkaFault> {
+        topics::prepare(&self.kafka).await
     }
 
     pub fn stats(&self) -> Arc<RelayStats> {
@@ -136,7 +135,23 @@ impl Relay {
         if again && self.is_superseded(self.last_watermark().await?) {
             return Err(KafkaFault::Fenced);
         }
+        self.prepare().await?;
         let publisher = Arc::new(self.take_over().await?);
+        let ended = self.follow(&publisher, shutdown).await;
+        // Its end waits for the broker for a moment.
+        blocking(move || {
+            drop(publisher);
+            Ok(())
+        })
+        .await?;
+        ended
+    }
+
+    async fn follow(
+        &self,
+        publisher: &Arc<Publisher>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<(), KafkaFault> {
         // Only now: what an older relay had under way is committed or gone.
         let mut position = self.resume_position(self.last_watermark().await?)?;
         self.stats.position.store(position.0, Ordering::Relaxed);
@@ -158,7 +173,7 @@ impl Relay {
             let is_full = page.events.len() >= self.options.batch_events;
             // The next page is read while this one is written.
             let read_ahead = async { if is_full { self.read(next).await.map(Some) } else { Ok(None) } };
-            let (published, read) = tokio::join!(self.publish(&publisher, page), read_ahead);
+            let (published, read) = tokio::join!(self.publish(publisher, page), read_ahead);
             published?;
             (position, marked, ahead) = (next, Instant::now(), read?);
         }

@@ -13,7 +13,7 @@ use crate::support::*;
 
 async fn refused(kafka: KafkaOptions) -> KafkaFault {
     let log = Arc::new(MemoryLog::default());
-    Relay::open(log, kafka, RELAY).await.err().expect("it is refused")
+    Relay::new(log, kafka, RELAY).prepare().await.expect_err("it is refused")
 }
 
 /// What a relay that could be opened ends with.

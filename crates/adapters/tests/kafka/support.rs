@@ -80,7 +80,8 @@ pub async fn start(log: Arc<dyn EventLog>, kafka: &KafkaOptions) -> Running {
 }
 
 pub async fn start_with(log: Arc<dyn EventLog>, kafka: &KafkaOptions, options: RelayOptions) -> Running {
-    let relay = Relay::open(log, kafka.clone(), options).await.unwrap();
+    let relay = Relay::new(log, kafka.clone(), options);
+    relay.prepare().await.unwrap();
     let (stop, shutdown) = watch::channel(false);
     Running { stats: relay.stats(), stop, task: tokio::spawn(relay.run(shutdown)) }
 }

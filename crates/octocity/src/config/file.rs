@@ -7,12 +7,12 @@ use octocity_api::nearest::hint;
 use toml::{Table, Value};
 
 use super::{
-    Layer, Token, check_connections, check_queue, check_retention_days, parse_level, postgres, shown,
+    Layer, Token, check_connections, check_queue, check_retention_days, kafka, parse_level, postgres, shown,
 };
 use crate::failure::Failure;
 
-const KEYS: [&str; 8] =
-    ["data", "listen", "log", "retention_days", "queue", "connections", "tokens", "postgres"];
+const KEYS: [&str; 9] =
+    ["data", "listen", "log", "retention_days", "queue", "connections", "tokens", "postgres", "kafka"];
 
 pub fn read(path: &Path) -> Result<Layer, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -39,6 +39,7 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
         "queue" => layer.queue = Some(check_queue(number(value, &of)? as usize, &of)?),
         "connections" => layer.connections = Some(check_connections(number(value, &of)?, &of)?),
         "tokens" => layer.tokens = Some(tokens(value, &of)?),
+        "kafka" => layer.kafka = Some(kafka::read(value, path)?),
         "postgres" => layer.postgres = Some(postgres::read(value, path)?),
         unknown => {
             let file = shown(path);

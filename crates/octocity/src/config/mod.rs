@@ -4,6 +4,7 @@
 
 mod environment;
 mod file;
+mod kafka;
 mod postgres;
 mod tokens;
 
@@ -14,6 +15,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::args::Common;
 use crate::failure::Failure;
+pub use kafka::KafkaConfig;
 pub use postgres::PostgresConfig;
 pub use tokens::Token;
 
@@ -28,6 +30,7 @@ pub struct Layer {
     pub connections: Option<u32>,
     pub tokens: Option<Vec<Token>>,
     pub postgres: Option<PostgresConfig>,
+    pub kafka: Option<KafkaConfig>,
 }
 
 impl Layer {
@@ -42,6 +45,7 @@ impl Layer {
             connections: stronger.connections.or(self.connections),
             tokens: stronger.tokens.or(self.tokens),
             postgres: stronger.postgres.or(self.postgres),
+            kafka: stronger.kafka.or(self.kafka),
         }
     }
 }
@@ -61,6 +65,8 @@ pub struct Config {
     pub tokens: Vec<Token>,
     /// Where read models, process state and snapshots are; else in the data folder.
     pub postgres: Option<PostgresConfig>,
+    /// Where the log is published to, if anywhere.
+    pub kafka: Option<KafkaConfig>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
 }
@@ -97,6 +103,7 @@ impl Config {
             connections: layer.connections.unwrap_or(10_000),
             tokens: layer.tokens.unwrap_or_default(),
             postgres: layer.postgres,
+            kafka: layer.kafka,
             file,
         }
     }
@@ -141,6 +148,14 @@ fn check_connections(connections: u32, of: &str) -> Result<u32, Failure> {
         true => Ok(connections),
         false => Err(Failure::usage(format!("{of} is {connections}; it is between 16 and 1000000."))),
     }
+}
+
+/// The content of a file that holds a secret, without the end of its line. `of` says which key names it.
+fn secret(path: &Path, of: &str) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{} cannot be read: {error}; correct {of}, or its rights.", shown(path)))
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn shown(path: &Path) -> std::path::Display<'_> {

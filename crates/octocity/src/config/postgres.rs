@@ -7,7 +7,7 @@ use octocity_api::nearest::hint;
 use toml::Value;
 
 use super::file::{beside, number, text};
-use super::shown;
+use super::{secret, shown};
 use crate::failure::Failure;
 
 const KEYS: [&str; 10] =
@@ -76,7 +76,7 @@ fn set(config: &mut PostgresConfig, key: &str, value: &Value, path: &Path) -> Re
         "port" => config.port = Some(port(value, &of)?),
         "user" => config.user = word()?,
         "database" => config.database = word()?,
-        "password_file" => config.password = Some(password(&beside(path, Path::new(text(value, &of)?)))?),
+        "password_file" => config.password = Some(secret(&beside(path, Path::new(text(value, &of)?)), &of)?),
         "schema" => text(value, &of)?.clone_into(&mut config.schema),
         "pool_size" => config.pool_size = pool_size(value, &of)?,
         "tls" => config.tls = Some(truth(value, &of)?),
@@ -107,16 +107,4 @@ fn pool_size(value: &Value, of: &str) -> Result<u32, Failure> {
 
 fn truth(value: &Value, of: &str) -> Result<bool, Failure> {
     value.as_bool().ok_or_else(|| Failure::usage(format!("{of} must be true or false.")))
-}
-
-/// Its content, without the end of its line.
-fn password(path: &Path) -> Result<String, Failure> {
-    let read = std::fs::read_to_string(path);
-    let text = read.map_err(|error| {
-        Failure::usage(format!(
-            "{} cannot be read: {error}; correct 'password_file' under [postgres], or its rights.",
-            shown(path)
-        ))
-    })?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

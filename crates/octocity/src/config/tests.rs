@@ -99,3 +99,28 @@ fn a_postgres_table_is_read_and_its_mistakes_are_told() {
     }
     assert!(load("postgres = 3", &[], Common::default()).unwrap_err().message.contains("[postgres]"));
 }
+
+#[test]
+fn a_kafka_table_is_read_and_its_mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "hunter2\n").unwrap();
+    let table = |rest: &str| format!("[kafka]\nbrokers = \"k1:9092,k2:9092\"\n{rest}");
+    let rest = format!("password_file = {secret:?}\n[kafka.client]\n\"sasl.username\" = \"city\"");
+    let kafka = load(&table(&rest), &[], Common::default()).unwrap().kafka.unwrap();
+    assert_eq!((kafka.brokers.as_str(), kafka.client["sasl.username"].as_str()), ("k1:9092,k2:9092", "city"));
+    assert_eq!(kafka.client["sasl.password"], "hunter2");
+    assert!(!format!("{kafka:?}").contains("hunter2"));
+    for (rest, part) in [
+        ("partition = 3", "did you mean 'partitions'?"),
+        ("partitions = 0", "between 1 and 1000"),
+        ("create_topics = 1", "true or false"),
+        ("client = \"sasl\"", "must be a table"),
+        ("password_file = \"/no/such\"", "correct 'password_file' under [kafka]"),
+    ] {
+        let failure = load(&table(rest), &[], Common::default()).unwrap_err();
+        assert!(failure.message.contains(part), "{rest}: {failure}");
+    }
+    let nowhere = load("[kafka]\npartitions = 3", &[], Common::default()).unwrap_err();
+    assert!(nowhere.message.contains("add brokers ="), "{nowhere}");
+}

@@ -1,0 +1,106 @@
+//! The binary with a relay: alone, and beside the rest.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../adapters/tests/kafka/broker.rs"]
+#[allow(dead_code)]
+mod broker;
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use broker::Broker;
+use support::{Octocity, ran, sample};
+
+fn configure(octocity: &Octocity, brokers: &str, more: &str) {
+    let text = format!("[kafka]\nbrokers = {brokers:?}\npartitions = 3\n{more}");
+    std::fs::write(octocity.folder.path().join("octocity.toml"), text).unwrap();
+}
+
+/// Starts, and reads until the line that begins with this.
+fn start(octocity: &Octocity, arguments: &[&str], awaited: &str) -> (Child, String) {
+    let mut child =
+        octocity.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Byte by byte: what follows is for who waits for its end.
+    let mut said = String::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut byte = [0];
+    while !said.lines().any(|line| line.trim_start().starts_with(awaited)) || !said.ends_with('\n') {
+        stdout.read_exact(&mut byte).unwrap();
+        said.push(char::from(byte[0]));
+    }
+    (child, said)
+}
+
+fn stop(child: Child) -> support::Ran {
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    ran(child.wait_with_output().unwrap())
+}
+
+/// The values of /metrics.
+fn metric(address: &str, name: &str) -> f64 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let value = lines.filter_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned)).next();
+    value.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+}
+
+#[test]
+fn the_log_is_published_once_by_whoever_runs() {
+    let (broker, octocity) = (Broker::start(), Octocity::new());
+    configure(&octocity, &broker.address, "");
+    assert_eq!(octocity.run(&["import", "gates", &sample("gates.log")]).code, 0);
+    let (server, said) = start(&octocity, &["serve"], "Ctrl-C");
+    let address = said.lines().find_map(|line| line.trim().strip_prefix("metrics")).unwrap().trim();
+    let address = address.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+    let begun = Instant::now();
+    while metric(address, "octocity_relay_events_total") == 0.0
+        || metric(address, "octocity_relay_lag_seconds") > 0.0
+    {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the relay comes to the log's head");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(metric(address, "octocity_relay_leads"), 1.0);
+    assert_eq!(stop(server).code, 0);
+    // Alone, on what came since: nothing is published twice.
+    let gates = ["import", "gates", &sample("gates.log"), "--facility", "Second garage"];
+    assert_eq!(octocity.run(&gates).code, 0);
+    let (relay, _) = start(&octocity, &["serve", "--role", "relay", "--json"], "Ctrl-C");
+    std::thread::sleep(Duration::from_secs(5));
+    let stopped = stop(relay);
+    assert_eq!(stopped.code, 0, "{}", stopped.stderr);
+    let alone = stopped.number("published_events");
+    let (relay, _) = start(&octocity, &["serve", "--role", "relay", "--json"], "Ctrl-C");
+    std::thread::sleep(Duration::from_secs(3));
+    let again = stop(relay).number("published_events");
+    assert!(alone > 0 && again == 0, "{alone} and {again}");
+}
+
+#[test]
+fn what_is_wrong_is_told_in_one_sentence() {
+    let (broker, octocity) = (Broker::start(), Octocity::new());
+    let relay = ["serve", "--role", "relay"];
+    assert_eq!(octocity.run(&["import", "gates", &sample("gates.log")]).code, 0);
+    let refused = octocity.run(&relay);
+    assert!(refused.code == 2 && refused.stderr.contains("no table [kafka]"), "{}", refused.stderr);
+    for (brokers, more, part) in [
+        ("127.0.0.1:1", "", "no Kafka broker answers at '127.0.0.1:1'"),
+        (
+            &broker.address,
+            "create_topics = false",
+            "Kafka has no topic 'octocity.log'; make it with 3 partitions",
+        ),
+        (&broker.address, "client = { \"isolation.level\" = \"none\" }", "octocity sets it itself"),
+    ] {
+        configure(&octocity, brokers, more);
+        let refused = octocity.run(&relay);
+        assert!(refused.code == 2 && refused.stderr.contains(part), "{}", refused.stderr);
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    }
+    // Gates do not wait for Kafka.
+    configure(&octocity, "127.0.0.1:1", "");
+    octocity.serve_once();
+}

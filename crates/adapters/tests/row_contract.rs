@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use octocity_adapters::sqlite::SqliteRows;
+use octocity_projections::analytics::contract::OfRows;
 use octocity_projections::contract::Storage;
 use octocity_projections::testing::{Garage, Move, hashes, play};
 use octocity_projections::{MemoryRows, RowStore};
@@ -19,6 +20,12 @@ impl Storage for OnDisk {
 }
 
 octocity_projections::row_store_contract!(OnDisk(TempDir::new().unwrap()));
+
+mod figures {
+    use super::*;
+
+    octocity_projections::figures_contract!(OfRows(OnDisk(TempDir::new().unwrap()).open()));
+}
 
 /// A history of every kind of event that gates make, with late news.
 fn moves() -> Vec<Move> {

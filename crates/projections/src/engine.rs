@@ -9,6 +9,7 @@ use std::time::Duration;
 use octocity_log::{EventLog, Position};
 use tokio::sync::watch;
 
+use crate::analytics::RowFigures;
 use crate::live::Live;
 use crate::models::{Progress, ReadModels, Stats};
 use crate::projector::{Decoded, Folded, Projector};
@@ -70,7 +71,9 @@ impl Engine {
         store.ensure(&tables).await?;
         let (progress, receiver) = watch::channel(Progress::new());
         let stats = Arc::new(Stats::default());
-        let models = ReadModels { store, live: Arc::new(Live::default()), progress: receiver, stats };
+        let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
+        let live = Arc::new(Live::default());
+        let models = ReadModels { store, figures, live, progress: receiver, stats };
         let mut engine = Self { log, models, tracks, progress, options };
         engine.restart().await?;
         Ok(engine)

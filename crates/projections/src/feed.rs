@@ -8,6 +8,7 @@ use std::time::Duration;
 use octocity_log::{Position, Tail};
 use tokio::sync::watch;
 
+use crate::analytics::RowFigures;
 use crate::live::Live;
 use crate::models::{Progress, ReadModels, Stats};
 use crate::projector::{Decoded, Projector};
@@ -45,7 +46,8 @@ impl Feed {
     pub async fn open(tail: Arc<dyn Tail>, store: Arc<dyn RowStore>) -> Result<Self, StoreError> {
         let (progress, receiver) = watch::channel(Progress::new());
         let (live, stats) = (Arc::new(Live::default()), Arc::new(Stats::default()));
-        let models = ReadModels { store, live, progress: receiver, stats };
+        let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
+        let models = ReadModels { store, figures, live, progress: receiver, stats };
         let (projectors, waiting) = (views::all(), VecDeque::new());
         let mut feed = Self { tail, models, progress, projectors, after: Position::default(), waiting };
         feed.look().await?;

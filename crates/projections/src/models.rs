@@ -8,6 +8,7 @@ use std::time::Duration;
 use octocity_log::Position;
 use tokio::sync::watch;
 
+use crate::analytics::Figures;
 use crate::live::Live;
 use crate::row::{Row, Table};
 use crate::store::{Parked, RowStore, StoreError};
@@ -32,6 +33,8 @@ pub struct Stats {
 #[derive(Clone)]
 pub struct ReadModels {
     pub store: Arc<dyn RowStore>,
+    /// What analysts ask: from the rows, unless an engine of its own answers.
+    pub figures: Arc<dyn Figures>,
     pub live: Arc<Live>,
     pub(crate) progress: watch::Receiver<Progress>,
     pub stats: Arc<Stats>,

@@ -1,17 +1,20 @@
 //! What analysts ask: series and sums over hours and days.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use octocity_domain::{FacilityId, Interval, PoolId};
-use octocity_projections::analytics::{
-    Hours, PoolDay, RevenueDay, StayDay, pool_days, pool_hours, revenue_days, stay_days,
-};
+use octocity_projections::analytics::{Hours, PoolDay, RevenueDay, Scope, StayDay, pool_days};
 use octocity_projections::facilities::FacilityRow;
 use octocity_projections::parking::{OccupancyHourRow, OccupancyRow};
 use octocity_projections::{Query, StoreError};
+use tokio::sync::OnceCell;
 
 use super::Api;
 use super::inputs::{at_most, each};
-use super::position::wait;
+use super::position::{not_reached, wait};
 use super::relay::heavy_cost;
 use super::scalars::{DateTime, Money, id, uuid_id};
 use crate::faults::{bad_input, internal};
@@ -114,6 +117,31 @@ pub struct OccupancySeries {
     inside: Vec<i64>,
 }
 
+/// What one question asks of all its facilities, read once for all of them when the first field wants it.
+#[derive(Debug)]
+struct Asked {
+    scopes: Vec<Scope>,
+    interval: Interval,
+    hours: OnceCell<Vec<OccupancyHourRow>>,
+    stays: OnceCell<Vec<StayDay>>,
+    revenue: OnceCell<Vec<RevenueDay>>,
+}
+
+impl Asked {
+    async fn hours(&self, api: &Api) -> Result<&[OccupancyHourRow]> {
+        let read = || api.models.figures.pool_hours(&self.scopes, Hours::within(&self.interval));
+        self.hours.get_or_try_init(read).await.map(Vec::as_slice).map_err(|fault| unread(&fault))
+    }
+    async fn stays(&self, api: &Api) -> Result<&[StayDay]> {
+        let read = || api.models.figures.stay_days(&self.scopes, self.interval);
+        self.stays.get_or_try_init(read).await.map(Vec::as_slice).map_err(|fault| unread(&fault))
+    }
+    async fn revenue(&self, api: &Api) -> Result<&[RevenueDay]> {
+        let read = || api.models.figures.revenue_days(&self.scopes, self.interval);
+        self.revenue.get_or_try_init(read).await.map(Vec::as_slice).map_err(|fault| unread(&fault))
+    }
+}
+
 /// One facility's figures. They tell of when things happened, as known now: late news changes the past.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(complex)]
@@ -121,7 +149,10 @@ pub struct FacilityAnalytics {
     #[graphql(skip)]
     row: FacilityRow,
     #[graphql(skip)]
-    interval: Interval,
+    asked: Arc<Asked>,
+    /// The places in service now, of each pool.
+    #[graphql(skip)]
+    places: HashMap<PoolId, Option<i64>>,
     /// The facility.
     facility_id: ID,
     /// Its IANA zone: that of its days.
@@ -133,19 +164,16 @@ impl FacilityAnalytics {
         self.row.zone.local_date(began_at)
     }
 
-    async fn hours(&self, api: &Api) -> Result<Vec<OccupancyHourRow>> {
-        let hours = pool_hours(&*api.models.store, self.row.facility, Hours::within(&self.interval)).await;
-        hours.map_err(|fault| unread(&fault))
+    async fn hours(&self, api: &Api) -> Result<impl Iterator<Item = &OccupancyHourRow>> {
+        Ok(self.asked.hours(api).await?.iter().filter(|hour| hour.facility == self.row.facility))
     }
 
-    /// The places in service now, of each pool.
-    async fn places(&self, api: &Api) -> Result<impl Fn(PoolId) -> Option<i64>> {
-        let pools = Query::<OccupancyRow>::new().eq("facility", &self.row.facility);
-        let pools = pools.run(&*api.models.store).await.map_err(|fault| unread(&fault))?.rows;
-        Ok(move |pool| pools.iter().find(|row| row.pool == pool).and_then(OccupancyRow::places_in_service))
+    fn places(&self, pool: PoolId) -> Option<i64> {
+        self.places.get(&pool).copied().flatten()
     }
 
-    fn shown_day(&self, day: PoolDay, places: Option<i64>) -> OccupancyDay {
+    fn shown_day(&self, day: &PoolDay) -> OccupancyDay {
+        let places = self.places(day.pool).filter(|places| *places > 0);
         OccupancyDay {
             pool: id(day.pool),
             day: self.day(day.began_at),
@@ -155,7 +183,7 @@ impl FacilityAnalytics {
             entries: day.entries,
             exits: day.exits,
             refused: day.refused,
-            turnover: places.filter(|places| *places > 0).map(|places| day.entries as f64 / places as f64),
+            turnover: places.map(|places| day.entries as f64 / places as f64),
         }
     }
 }
@@ -169,7 +197,7 @@ impl FacilityAnalytics {
     /// Occupancy hour by hour, of the whole hours of the interval, by pool and hour.
     #[graphql(complexity = "heavy_cost(50, child_complexity)")]
     async fn occupancy_by_hour(&self, context: &Context<'_>) -> Result<Vec<OccupancyHour>> {
-        let hours = self.hours(Api::of(context)).await?.into_iter();
+        let hours = self.hours(Api::of(context)).await?;
         Ok(hours
             .map(|hour| OccupancyHour {
                 pool: id(hour.pool),
@@ -187,33 +215,29 @@ impl FacilityAnalytics {
     /// Occupancy and turnover day by day, by pool and day.
     #[graphql(complexity = "heavy_cost(50, child_complexity)")]
     async fn occupancy_by_day(&self, context: &Context<'_>) -> Result<Vec<OccupancyDay>> {
-        let api = Api::of(context);
-        let days = pool_days(&self.hours(api).await?, &self.row.zone);
-        let places = self.places(api).await?;
-        Ok(days.into_iter().map(|day| self.shown_day(day.clone(), places(day.pool))).collect())
+        let days = pool_days(self.hours(Api::of(context)).await?, &self.row.zone);
+        Ok(days.iter().map(|day| self.shown_day(day)).collect())
     }
 
     /// Average stays day by day, by pool and the day they ended on.
     #[graphql(complexity = "heavy_cost(50, child_complexity)")]
     async fn stays_by_day(&self, context: &Context<'_>) -> Result<Vec<StaysDay>> {
-        let store = &*Api::of(context).models.store;
-        let days = stay_days(store, self.row.facility, &self.row.zone, self.interval).await;
-        let shown = |day: StayDay| StaysDay {
+        let days = self.asked.stays(Api::of(context)).await?;
+        let shown = |day: &StayDay| StaysDay {
             pool: id(day.pool),
             day: self.day(day.began_at),
             stays: day.stays,
             average_seconds: day.seconds as f64 / day.stays as f64,
             longest_seconds: day.longest_seconds,
         };
-        Ok(days.map_err(|fault| unread(&fault))?.into_iter().map(shown).collect())
+        Ok(days.iter().filter(|day| day.facility == self.row.facility).map(shown).collect())
     }
 
     /// What stays cost and what was paid for them, by pool, tariff and the day they ended on.
     #[graphql(complexity = "heavy_cost(50, child_complexity)")]
     async fn revenue_by_day(&self, context: &Context<'_>) -> Result<Vec<RevenueDayObject>> {
-        let store = &*Api::of(context).models.store;
-        let days = revenue_days(store, self.row.facility, &self.row.zone, self.interval).await;
-        let shown = |day: RevenueDay| RevenueDayObject {
+        let days = self.asked.revenue(Api::of(context)).await?;
+        let shown = |day: &RevenueDay| RevenueDayObject {
             pool: id(day.pool),
             tariff: id(day.tariff.as_str()),
             day: self.day(day.began_at),
@@ -222,7 +246,7 @@ impl FacilityAnalytics {
             paid: Money::new(day.paid_minor, day.currency),
             owed: Money::new(day.owed_minor, day.currency),
         };
-        Ok(days.map_err(|fault| unread(&fault))?.into_iter().map(shown).collect())
+        Ok(days.iter().filter(|day| day.facility == self.row.facility).map(shown).collect())
     }
 
     /// Evenly spaced counts of each pool, ready for a forecast: the whole hours of the interval, cut into steps.
@@ -237,11 +261,10 @@ impl FacilityAnalytics {
                 "'stepMinutes' divides an hour: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60.",
             ));
         }
-        let api = Api::of(context);
-        let (hours, places) = (self.hours(api).await?, self.places(api).await?);
-        let of_pool = |hours: &[OccupancyHourRow]| OccupancySeries {
+        let hours: Vec<_> = self.hours(Api::of(context)).await?.collect();
+        let of_pool = |hours: &[&OccupancyHourRow]| OccupancySeries {
             pool: id(hours[0].pool),
-            places: places(hours[0].pool),
+            places: self.places(hours[0].pool),
             from: hours[0].began_at().into(),
             step_minutes,
             inside: hours
@@ -281,14 +304,39 @@ impl AnalyticsQuery {
                 "That is more than 100000 hours of all facilities together; ask for less at a time.";
             return Err(bad_input(sentence));
         }
-        wait(context, after.as_deref()).await?;
-        let rows = Query::<FacilityRow>::new().is_in("facility", &facilities).run(&*api.models.store).await;
-        let figures = |row: FacilityRow| FacilityAnalytics {
-            facility_id: id(row.facility),
-            zone: row.zone.as_str().to_owned(),
-            interval,
-            row,
-        };
-        Ok(rows.map_err(|fault| unread(&fault))?.rows.into_iter().map(figures).collect())
+        let position = wait(context, after.as_deref()).await?;
+        let at_most = Duration::from_secs(api.limits.wait_seconds);
+        match api.models.figures.reached(position, at_most).await {
+            Ok(true) => figures_of(api, &facilities, interval).await.map_err(|fault| unread(&fault)),
+            Ok(false) => Err(not_reached("figures")),
+            Err(fault) => Err(unread(&fault)),
+        }
     }
+}
+
+async fn figures_of(
+    api: &Api,
+    facilities: &[FacilityId],
+    interval: Interval,
+) -> Result<Vec<FacilityAnalytics>, StoreError> {
+    let rows = Query::<FacilityRow>::new().is_in("facility", facilities).run(&*api.models.store).await?.rows;
+    let pools =
+        Query::<OccupancyRow>::new().is_in("facility", facilities).run(&*api.models.store).await?.rows;
+    let of = |facility: FacilityId| pools.iter().filter(move |pool| pool.facility == facility);
+    let scope = |row: &FacilityRow| Scope {
+        facility: row.facility,
+        zone: row.zone.clone(),
+        pools: of(row.facility).map(|pool| pool.pool).collect(),
+    };
+    let scopes = rows.iter().map(scope).collect();
+    let (hours, stays, revenue) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+    let asked = Arc::new(Asked { scopes, interval, hours, stays, revenue });
+    let figures = |row: FacilityRow| FacilityAnalytics {
+        facility_id: id(row.facility),
+        zone: row.zone.as_str().to_owned(),
+        asked: Arc::clone(&asked),
+        places: of(row.facility).map(|pool| (pool.pool, pool.places_in_service())).collect(),
+        row,
+    };
+    Ok(rows.into_iter().map(figures).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_graphql::{Context, Result};
+use async_graphql::{Context, Error, Result};
 use octocity_log::position::ParsedToken;
 use octocity_log::{Position, Token};
 
@@ -37,18 +37,28 @@ impl Api {
         if matches!(tokio::time::timeout(at_most, there).await, Ok(Ok(_))) {
             return Ok(());
         }
-        let sentence = "The read models did not reach this position in time; ask again in a moment.";
-        Err(field_error(Code::PositionNotReached, sentence))
+        Err(not_reached("read models"))
     }
 }
 
-/// What every query does first: waits for the position of its argument and of the request's header, if any.
-pub async fn wait(context: &Context<'_>, after: Option<&str>) -> Result<()> {
+/// What every query does first: waits for the position of its argument and of the request's header, if any. Returns
+/// the later of them.
+pub async fn wait(context: &Context<'_>, after: Option<&str>) -> Result<Position> {
     let api = Api::of(context);
     let header = context.data_opt::<AfterHeader>().map(|header| header.0.as_str());
+    let mut latest = Position::default();
     for token in after.into_iter().chain(header) {
         let position = api.parse_token(token)?;
         api.reached(position).await?;
+        latest = latest.max(position);
     }
-    Ok(())
+    Ok(latest)
+}
+
+/// What is said where something did not get to a position in time.
+pub fn not_reached(who: &str) -> Error {
+    field_error(
+        Code::PositionNotReached,
+        format!("The {who} did not reach this position in time; ask again in a moment."),
+    )
 }

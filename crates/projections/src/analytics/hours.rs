@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use octocity_domain::time::Zone;
 use octocity_domain::{FacilityId, Interval, PoolId, Timestamp};
 
-use crate::parking::{OccupancyHourRow, OccupancyRow};
-use crate::query::Query;
-use crate::store::{RowStore, StoreError};
+use crate::parking::OccupancyHourRow;
 
 const HOUR_SECONDS: i64 = 3_600;
 
@@ -24,37 +22,34 @@ impl Hours {
         let first = interval.start.plus_seconds(HOUR_SECONDS - 1).seconds().div_euclid(HOUR_SECONDS);
         Self { first, end: interval.end.seconds().div_euclid(HOUR_SECONDS) }
     }
+    pub const fn start(&self) -> Timestamp {
+        Timestamp::from_seconds(self.first * HOUR_SECONDS)
+    }
     pub const fn count(&self) -> usize {
         // Below 2^64 hours.
         if self.end > self.first { (self.end - self.first) as usize } else { 0 }
     }
 }
 
-/// Every hour of every pool of a facility, by pool and hour.
-pub async fn pool_hours(
-    store: &dyn RowStore,
-    facility: FacilityId,
+/// Every hour of one pool: the rows where it has one, quiet hours between. `inside` is before the first.
+pub fn of_pool(
+    key: (FacilityId, PoolId),
     hours: Hours,
-) -> Result<Vec<OccupancyHourRow>, StoreError> {
-    let pools = Query::<OccupancyRow>::new().eq("facility", &facility).run(store).await?.rows;
-    let mut all = Vec::with_capacity(pools.len() * hours.count());
-    for pool in pools.iter().map(|row| row.pool) {
-        let of_pool = || Query::<OccupancyHourRow>::new().eq("facility", &facility).eq("pool", &pool);
-        let before = of_pool().below("hour", &hours.first).descending("hour").first(1).run(store).await?;
-        let mut inside = before.rows.first().map_or(0, |row| row.start_count + row.net);
-        let rows = of_pool().from("hour", &hours.first).below("hour", &hours.end).run(store).await?.rows;
-        let mut rows = rows.into_iter().peekable();
-        for hour in hours.first..hours.end {
-            match rows.next_if(|row| row.hour == hour) {
-                Some(row) => {
-                    inside = row.start_count + row.net;
-                    all.push(row);
-                }
-                None => all.push(OccupancyHourRow::quiet((facility, pool), hour, inside)),
+    mut inside: i64,
+    rows: Vec<OccupancyHourRow>,
+    all: &mut Vec<OccupancyHourRow>,
+) {
+    all.reserve(hours.count());
+    let mut rows = rows.into_iter().peekable();
+    for hour in hours.first..hours.end {
+        match rows.next_if(|row| row.hour == hour) {
+            Some(row) => {
+                inside = row.start_count + row.net;
+                all.push(row);
             }
+            None => all.push(OccupancyHourRow::quiet(key, hour, inside)),
         }
     }
-    Ok(all)
 }
 
 /// One pool's local day, as far as its hours were asked for.
@@ -74,7 +69,7 @@ pub struct PoolDay {
 }
 
 /// The sums of hours per pool and local day. An hour belongs to the day in which it begins.
-pub fn pool_days(hours: &[OccupancyHourRow], zone: &Zone) -> Vec<PoolDay> {
+pub fn pool_days<'a>(hours: impl IntoIterator<Item = &'a OccupancyHourRow>, zone: &Zone) -> Vec<PoolDay> {
     let mut days = BTreeMap::<(FacilityId, PoolId, Timestamp), PoolDay>::new();
     let mut today: Option<Interval> = None;
     for hour in hours {

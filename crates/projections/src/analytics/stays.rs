@@ -2,13 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use octocity_domain::time::Zone;
-use octocity_domain::{FacilityId, Interval, PoolId, Timestamp};
+use octocity_domain::{FacilityId, PoolId, Timestamp};
 
-use super::PAGE;
-use crate::parking::{EndKind, EntryKind, VisitRow};
-use crate::query::Query;
-use crate::store::{RowStore, StoreError};
+use super::figures::Scope;
 
 /// The stays of one pool that ended on one local day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,47 +19,36 @@ pub struct StayDay {
     pub longest_seconds: i64,
 }
 
-/// The stays of a facility that ended within the interval, per pool and local day. Of what is presumed, estimated or
-/// judged nobody knows how long it was: it is left out.
-pub async fn stay_days(
-    store: &dyn RowStore,
-    facility: FacilityId,
-    zone: &Zone,
-    interval: Interval,
-) -> Result<Vec<StayDay>, StoreError> {
-    let mut days = BTreeMap::<(PoolId, Timestamp), StayDay>::new();
-    let mut after = None;
-    loop {
-        let query = Query::<VisitRow>::new()
-            .eq("facility", &facility)
-            .from("ended_at", &interval.start)
-            .below("ended_at", &interval.end)
-            .ascending("ended_at")
-            .first(PAGE);
-        let page = query.clone().after(after).run(store).await?;
-        after = page.rows.last().map(|row| query.cursor(row));
-        for visit in &page.rows {
-            let seen = visit.entry_kind == Some(EntryKind::Seen) && visit.end_kind == Some(EndKind::Seen);
-            let (Some(entered_at), Some(ended_at), true) = (visit.entered_at, visit.ended_at, seen) else {
-                continue;
-            };
-            let (pool, began_at) = (visit.pool, zone.local_day(ended_at).start);
-            let day = days.entry((pool, began_at)).or_insert(StayDay {
-                facility,
-                pool,
-                began_at,
-                stays: 0,
-                seconds: 0,
-                longest_seconds: 0,
-            });
-            // The clocks of two lanes differ: one may say that a vehicle left before it came.
-            let seconds = ended_at.seconds_since(entered_at).max(0);
-            day.stays += 1;
-            day.seconds += seconds;
-            day.longest_seconds = day.longest_seconds.max(seconds);
-        }
-        if !page.has_more {
-            return Ok(days.into_values().collect());
-        }
+/// Sums stays per pool and local day.
+pub struct StayDays<'a> {
+    scope: &'a Scope,
+    days: BTreeMap<(PoolId, Timestamp), StayDay>,
+}
+
+impl<'a> StayDays<'a> {
+    pub const fn new(scope: &'a Scope) -> Self {
+        Self { scope, days: BTreeMap::new() }
+    }
+
+    pub fn add(&mut self, pool: PoolId, entered_at: Timestamp, ended_at: Timestamp) {
+        let began_at = self.scope.zone.local_day(ended_at).start;
+        let facility = self.scope.facility;
+        let day = self.days.entry((pool, began_at)).or_insert(StayDay {
+            facility,
+            pool,
+            began_at,
+            stays: 0,
+            seconds: 0,
+            longest_seconds: 0,
+        });
+        // The clocks of two lanes differ: one may say that a vehicle left before it came.
+        let seconds = ended_at.seconds_since(entered_at).max(0);
+        day.stays += 1;
+        day.seconds += seconds;
+        day.longest_seconds = day.longest_seconds.max(seconds);
+    }
+
+    pub fn done(self) -> impl Iterator<Item = StayDay> {
+        self.days.into_values()
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
-use octocity_domain::parking::{Departure, ParkingEvent, Reconciliation};
-use octocity_domain::{Category, Event, FacilityId, PoolId, Timestamp};
+use octocity_domain::{Category, Event, FacilityId, PoolId};
 
+use super::movements::{Movement, Passing, movements};
 use super::occupancy_hours::OccupancyHourRow;
 use super::queries::hour_and_second;
 use crate::projector::{Decoded, Folded, Projector, StandingStill};
@@ -22,65 +22,6 @@ const CATEGORIES: &[Category] = &[Category::Parking];
 
 type PoolKey = (FacilityId, PoolId);
 
-/// What passed, for the counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Passing {
-    Entry,
-    Exit,
-    Refusal,
-    Other,
-}
-
-/// A change of one pool's inside at an instant.
-#[derive(Clone, Copy, Debug)]
-struct Movement {
-    at: Timestamp,
-    change: i32,
-    passing: Passing,
-}
-
-/// What an event says happened to its pool, and when: at most two movements.
-fn movements(event: &ParkingEvent, at: Timestamp) -> Option<(PoolId, [Option<Movement>; 2])> {
-    let one = |pool: &PoolId, change: i64, passing: Passing| {
-        let change = i32::try_from(change).unwrap_or(if change < 0 { i32::MIN } else { i32::MAX });
-        Some((*pool, [Some(Movement { at, change, passing }), None]))
-    };
-    match event {
-        ParkingEvent::VehicleEntered { pool, joined_exit, .. } => {
-            let entered = Movement { at, change: 1, passing: Passing::Entry };
-            // Its exit was counted when it came; if that did not move the count, it does so now, then.
-            let left = joined_exit.filter(|joined| !joined.gives_back_unidentified);
-            let left =
-                left.map(|joined| Movement { at: joined.left_at, change: -1, passing: Passing::Other });
-            Some((*pool, [Some(entered), left]))
-        }
-        ParkingEvent::VehicleLeft { pool, departure, .. } => {
-            let change = match departure {
-                Departure::Visit { .. } | Departure::Unidentified => -1,
-                Departure::PresumedVisit { .. } | Departure::MissedEntry => 0,
-            };
-            one(pool, change, Passing::Exit)
-        }
-        ParkingEvent::PassageRefused { pool, .. } => one(pool, 0, Passing::Refusal),
-        ParkingEvent::VisitDeclared { pool, takes_unidentified, .. } => {
-            one(pool, i64::from(!takes_unidentified), Passing::Other)
-        }
-        ParkingEvent::VisitPresumedLeft { pool, .. } => one(pool, -1, Passing::Other),
-        ParkingEvent::VisitReconciled { pool, outcome, visits_change, unidentified_change, .. } => {
-            let change = i32::from(*visits_change) + i32::from(*unidentified_change);
-            let at = match outcome {
-                Reconciliation::Reassigned { left_at, .. } if change < 0 => *left_at,
-                _ => at,
-            };
-            Some((*pool, [Some(Movement { at, change, passing: Passing::Other }), None]))
-        }
-        ParkingEvent::OccupancyCorrected { pool, unidentified_change, .. } => {
-            one(pool, *unidentified_change, Passing::Other)
-        }
-        _ => None,
-    }
-}
-
 /// The newest hours of one pool: every row from `complete_from` on.
 struct Tail {
     complete_from: i64,
@@ -95,9 +36,6 @@ struct Tail {
 impl Tail {
     fn apply(&mut self, key: &PoolKey, movement: Movement) {
         let (hour, second) = hour_and_second(movement.at);
-        if movement.change == 0 && movement.passing == Passing::Other {
-            return;
-        }
         if !self.hours.contains_key(&hour) {
             let earlier = self.hours.range(..hour).next_back().map(|(_, row)| row.start_count + row.net);
             self.hours.insert(hour, OccupancyHourRow::quiet(*key, hour, earlier.unwrap_or(self.before)));
@@ -157,7 +95,7 @@ impl OccupancyHourRow {
         }
     }
 
-    fn highest(&self) -> i64 {
+    pub(super) fn highest(&self) -> i64 {
         let mut inside = self.start_count;
         let after = self.changes.iter().map(|(_, change)| {
             inside += i64::from(*change);
@@ -218,8 +156,11 @@ impl OccupancyHours {
         if self.standing.has(&key) {
             return;
         }
+        // Where nothing moved, no hour is loaded.
+        let mut moved = moved.into_iter().flatten().peekable();
         match self.tails.get_mut(&key) {
-            Some(tail) => moved.into_iter().flatten().for_each(|movement| tail.apply(&key, movement)),
+            Some(tail) => moved.for_each(|movement| tail.apply(&key, movement)),
+            None if moved.peek().is_none() => {}
             None => {
                 self.standing.park(key_text(&key), &decoded.recorded, "its hours were not loaded".to_owned())
             }

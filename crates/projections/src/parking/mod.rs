@@ -8,6 +8,7 @@
 
 pub mod areas;
 pub(crate) mod hours_fold;
+pub mod movements;
 pub mod occupancy;
 pub mod occupancy_hours;
 pub mod queries;
@@ -17,6 +18,7 @@ pub mod visit_fold;
 pub mod visits;
 
 pub use areas::{AreaMoves, AreaMovesRow};
+pub use movements::{Movement, Passing};
 pub use occupancy::{Occupancy, OccupancyRow};
 pub use occupancy_hours::OccupancyHourRow;
 pub use spots::{SpotOutOfServiceRow, SpotsOutOfService};

@@ -45,6 +45,14 @@ impl OccupancyHourRow {
         }
     }
 
+    /// An hour that began with so many inside and had these changes; its counters are 0.
+    pub fn changed(key: (FacilityId, PoolId), hour: i64, inside: i64, changes: Vec<(u16, i32)>) -> Self {
+        let net = changes.iter().map(|(_, change)| i64::from(*change)).sum();
+        let mut row = Self { changes: Json(changes), net, ..Self::quiet(key, hour, inside) };
+        row.peak = row.highest();
+        row
+    }
+
     pub const fn began_at(&self) -> Timestamp {
         Timestamp::from_seconds(self.hour * HOUR_SECONDS)
     }

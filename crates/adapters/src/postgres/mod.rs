@@ -15,6 +15,7 @@ mod fault;
 mod form;
 mod processes;
 mod rows;
+mod scratch;
 mod snapshots;
 
 pub use connection::{PostgresOptions, Tls};
@@ -22,4 +23,5 @@ pub use database::Database;
 pub use fault::OpenError;
 pub use processes::PostgresProcessStore;
 pub use rows::PostgresRows;
+pub use scratch::Scratch;
 pub use snapshots::PostgresSnapshots;

@@ -9,6 +9,11 @@ mod bare_commands;
 mod city;
 mod commands;
 mod latency;
+#[cfg(feature = "distributed")]
+mod postgres;
+#[cfg(not(feature = "distributed"))]
+#[path = "absent.rs"]
+mod postgres;
 mod projection;
 mod report;
 
@@ -16,7 +21,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::args::BenchArgs;
-use crate::config::Config;
+use crate::config::{Config, PostgresConfig};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -33,6 +38,8 @@ pub struct BenchOptions {
     pub facilities: usize,
     /// Where a scratch folder is made, and removed at the end: the disk that is measured.
     pub folder: PathBuf,
+    /// Measured too where it is configured, in a schema of its own.
+    pub postgres: Option<PostgresConfig>,
 }
 
 /// How many times each measurement alternates with its bare limit.
@@ -48,7 +55,12 @@ pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Resul
             eprintln!("measuring {what}");
         }
     };
-    let options = BenchOptions { seconds: args.seconds.max(1) as f64, facilities: FACILITIES, folder };
+    let options = BenchOptions {
+        seconds: args.seconds.max(1) as f64,
+        facilities: FACILITIES,
+        folder,
+        postgres: config.postgres.clone(),
+    };
     let measured = run(&options, progress).await;
     let report = measured.map_err(|fault| Failure::fault(format!("The benchmark ended early: {fault}")))?;
     output.say(report.to_string().trim_end());
@@ -71,7 +83,13 @@ pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<Benc
         }
     }
     progress("projection");
-    report.projection = Some(projection::measure(&scratch.dir, &city, round_seconds).await?);
+    let log = projection::history(&scratch.dir, &city, round_seconds).await?;
+    report.projection = Some(projection::measure(&scratch.dir, &log).await?);
+    if let Some(config) = &options.postgres {
+        progress("projection into PostgreSQL");
+        report.projection_postgres = Some(postgres::measure(&log, config).await?);
+    }
+    drop(log);
     progress("the way from gate to subscription");
     report.latency = Some(latency::measure(&scratch.dir, &city, options.seconds).await?);
     Ok(report)
@@ -113,7 +131,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn measures_everything_and_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let options = BenchOptions { seconds: 0.1, facilities: 5, folder: folder.path().to_owned() };
+        let options =
+            BenchOptions { seconds: 0.1, facilities: 5, folder: folder.path().to_owned(), postgres: None };
         let report = run(&options, |_| {}).await.unwrap();
         let cases: Vec<_> =
             report.commands.iter().map(|figures| (figures.facilities, figures.callers)).collect();

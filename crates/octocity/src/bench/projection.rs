@@ -19,29 +19,37 @@ use super::{Fault, ROUNDS};
 
 const CALLERS: usize = 256;
 
-pub async fn measure(dir: &Path, city: &City, round_seconds: f64) -> Result<Ratio, Fault> {
-    let (log, rows, bare) = (dir.join("projected.db"), dir.join("rows.db"), dir.join("bare-rows.db"));
+/// A log to project from: what the gates of the whole city say for a while.
+pub async fn history(dir: &Path, city: &City, round_seconds: f64) -> Result<Arc<dyn EventLog>, Fault> {
+    let log = dir.join("projected.db");
     city.copy_to(&log)?;
     let case =
         Case { callers: CALLERS, facilities: city.facilities.len(), round_seconds: round_seconds * 2.0 };
     commands::run(&log, &city.facilities, case).await?;
-    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&log, SqliteLogOptions::default())?);
+    Ok(Arc::new(SqliteLog::open(&log, SqliteLogOptions::default())?))
+}
+
+/// How many events all views fold into the empty store, and in how many seconds.
+pub async fn project(log: &Arc<dyn EventLog>, store: &Arc<Recorded>) -> Result<(usize, f64), Fault> {
+    let port: Arc<dyn RowStore> = Arc::clone(store) as Arc<dyn RowStore>;
+    let mut engine = Engine::open(Arc::clone(log), port, EngineOptions::default()).await?;
+    let mut events = 0;
+    let started = Instant::now();
+    engine.catch_up(|step| events += step.events).await?;
+    Ok((events, started.elapsed().as_secs_f64()))
+}
+
+pub async fn measure(dir: &Path, log: &Arc<dyn EventLog>) -> Result<Ratio, Fault> {
+    let (rows, bare) = (dir.join("rows.db"), dir.join("bare-rows.db"));
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let store = Arc::new(Recorded::new(SqliteRows::open(&rows)?));
-        let port: Arc<dyn RowStore> = Arc::clone(&store) as Arc<dyn RowStore>;
-        let mut engine = Engine::open(Arc::clone(&log), port, EngineOptions::default()).await?;
-        let mut events = 0;
-        let started = Instant::now();
-        engine.catch_up(|step| events += step.events).await?;
-        let ours = events as f64 / started.elapsed().as_secs_f64();
-        drop(engine);
+        let store = Arc::new(Recorded::new(Arc::new(SqliteRows::open(&rows)?)));
+        let (events, seconds) = project(log, &store).await?;
         let (tables, batches) = store.taken();
         let bare_rows = SqliteRows::open(&bare)?;
         bare_rows.ensure(&tables).await?;
         drop(bare_rows);
-        let seconds = upsert(&bare, &batches)?;
-        rounds.push((ours, events as f64 / seconds));
+        rounds.push((events as f64 / seconds, events as f64 / upsert(&bare, &batches)?));
         drop(store);
         for file in [&rows, &bare] {
             remove(file);
@@ -113,17 +121,17 @@ fn bound(rows: &[Vec<Value>]) -> Vec<Vec<rusqlite::types::Value>> {
 }
 
 /// A row store that keeps what was committed to it.
-struct Recorded {
-    store: SqliteRows,
+pub struct Recorded {
+    store: Arc<dyn RowStore>,
     kept: Mutex<(Vec<&'static Table>, Vec<Arc<Batch>>)>,
 }
 
 impl Recorded {
-    fn new(store: SqliteRows) -> Self {
+    pub fn new(store: Arc<dyn RowStore>) -> Self {
         Self { store, kept: Mutex::default() }
     }
 
-    fn taken(&self) -> (Vec<&'static Table>, Vec<Arc<Batch>>) {
+    pub fn taken(&self) -> (Vec<&'static Table>, Vec<Arc<Batch>>) {
         std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -10,6 +10,9 @@ pub struct BenchReport {
     pub cores: usize,
     pub commands: Vec<CommandFigures>,
     pub projection: Option<Ratio>,
+    /// Beside bare upserts into the same server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection_postgres: Option<Ratio>,
     pub latency: Option<LatencyFigures>,
 }
 
@@ -44,7 +47,7 @@ pub struct LatencyFigures {
 impl BenchReport {
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cores, commands: Vec::new(), projection: None, latency: None }
+        Self { cores, commands: Vec::new(), projection: None, projection_postgres: None, latency: None }
     }
 }
 
@@ -69,6 +72,9 @@ impl fmt::Display for BenchReport {
         }
         if let Some(projection) = self.projection {
             line(f, "projected events/s", projection)?;
+        }
+        if let Some(projection) = self.projection_postgres {
+            line(f, "projected events/s, PostgreSQL (and bare)", projection)?;
         }
         if let Some(latency) = self.latency {
             let row = |f: &mut fmt::Formatter<'_>, name, ours: u64, bare: u64| {

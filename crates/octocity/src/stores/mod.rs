@@ -17,6 +17,8 @@ use octocity_log::{LogId, SnapshotStore};
 use octocity_projections::RowStore;
 
 pub use postgres::look;
+#[cfg(feature = "distributed")]
+pub use postgres::options;
 
 use crate::config::Config;
 use crate::failure::Failure;

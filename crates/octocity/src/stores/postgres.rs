@@ -30,7 +30,7 @@ pub async fn look(config: &PostgresConfig) -> Result<String, Failure> {
     Database::look(&options(config)).await.map_err(|error| failure(&error))
 }
 
-fn options(config: &PostgresConfig) -> PostgresOptions {
+pub fn options(config: &PostgresConfig) -> PostgresOptions {
     let PostgresConfig { url, host, port, user, database, password, schema, pool_size, tls, ca_file } =
         config.clone();
     let tls = match (tls, ca_file) {

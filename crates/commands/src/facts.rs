@@ -104,7 +104,7 @@ impl Handler {
         facility: FacilityId,
         reservation: ReservationId,
     ) -> Result<Option<ReservationFact>, CommandError> {
-        let (promise, reservations_revision) = self
+        let (promise, _) = self
             .reservations
             .read(facility.uuid(), move |book| {
                 let promise = book.find(reservation)?;
@@ -116,7 +116,6 @@ impl Handler {
             pool,
             interval,
             cancelled,
-            reservations_revision,
         }))
     }
 
@@ -132,21 +131,18 @@ impl Handler {
         let (found, _) = self.parking.read(facility.uuid(), find).await?;
         let Some((visit, entry)) = found else { return Ok(None) };
         let read = tokio::time::timeout(MONEY_SIDE_WAIT, self.money_side(facility, visit, entry)).await;
-        let (money, session_revision, owed) = match read {
-            Ok(Ok((money, revision))) => {
-                let owed = money.quote.as_ref().map(|quote| quote.owed);
-                (MoneySide::Known { quote: money.quote, leave_by: money.leave_by }, revision, owed)
-            }
+        let money = match read {
+            Ok(Ok(Money { quote, leave_by })) => MoneySide::Known { quote, leave_by },
             Ok(Err(error)) => {
                 tracing::warn!(%visit, %error, "what a visit owes could not be read; the policy decides");
-                (MoneySide::Unreachable, 0, None)
+                MoneySide::Unreachable
             }
             Err(_) => {
                 tracing::warn!(%visit, "what a visit owes was not read in time; the policy decides");
-                (MoneySide::Unreachable, 0, None)
+                MoneySide::Unreachable
             }
         };
-        Ok(Some(CoverFact { visit, money, session_revision, owed }))
+        Ok(Some(CoverFact { visit, money }))
     }
 
     /// From the session; where its process has not opened it yet, from the entry and the tariff in force then.
@@ -155,26 +151,26 @@ impl Handler {
         facility: FacilityId,
         visit: VisitId,
         entry: Option<(PoolId, Entry)>,
-    ) -> Result<(Money, u64), CommandError> {
+    ) -> Result<Money, CommandError> {
         let now = self.environment.clock.now();
         let look = move |session: &SessionState| match session.is_opened() {
             true => Ok(Money::of(session, now)),
             // What was paid already counts as soon as it opens.
             false => Err(Box::new(session.clone())),
         };
-        let (read, revision) = self.sessions.read(visit.uuid(), look).await?;
+        let (read, _) = self.sessions.read(visit.uuid(), look).await?;
         let mut session = match read {
-            Ok(money) => return Ok((money, revision)),
+            Ok(money) => return Ok(money),
             Err(unopened) => *unopened,
         };
         let (Some((pool, entry)), Some(plan)) = (entry, self.plan(facility).await?) else {
-            return Ok((Money::default(), revision));
+            return Ok(Money::default());
         };
         let Some(opening) = opening(&plan, visit, pool, entry.at().unwrap_or(now)) else {
-            return Ok((Money::default(), revision));
+            return Ok(Money::default());
         };
         Session::evolve(&mut session, &opening, Moment { happened_at: now, decided_at: now });
-        Ok((Money::of(&session, now), revision))
+        Ok(Money::of(&session, now))
     }
 }
 

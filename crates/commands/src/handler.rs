@@ -294,8 +294,7 @@ impl Handler {
     /// unknown.
     pub async fn quote(&self, facility: FacilityId, visit: VisitId) -> Result<Option<Quote>, CommandError> {
         let (entry, _) = self.parking.read(facility.uuid(), move |state| state.visit_entry(visit)).await?;
-        let (money, _) = self.money_side(facility, visit, entry).await?;
-        Ok(money.quote)
+        Ok(self.money_side(facility, visit, entry).await?.quote)
     }
 
     pub async fn session_state(&self, visit: VisitId) -> Result<Arc<SessionState>, CommandError> {

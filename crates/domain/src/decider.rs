@@ -64,6 +64,15 @@ impl<E, R> Decision<E, R> {
     }
 }
 
+impl<E, R> From<Result<Vec<Fact<E>>, R>> for Decision<E, R> {
+    fn from(decided: Result<Vec<Fact<E>>, R>) -> Self {
+        match decided {
+            Ok(events) => Self::Accepted(events),
+            Err(refusal) => Self::refused(refusal),
+        }
+    }
+}
+
 /// A business refusal: a stable code for programs and one clear sentence that says what to do for people.
 pub trait Refusal: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Stable for ever, in SCREAMING_SNAKE_CASE; documented in docs/refusals.md.
@@ -99,7 +108,7 @@ pub trait Decider: 'static {
     type Event: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// Its serialised form is what the ledger compares when an id comes again: it holds only what the sender said.
     type Command: Clone + Debug + Serialize + Send + Sync + 'static;
-    /// What was read from other streams at the log's head for this command, with their revisions.
+    /// What was read from other streams at the log's head for this command.
     type Facts: Clone + Debug + Send + Sync + 'static;
     type Refusal: Refusal;
 

@@ -2,7 +2,7 @@
 //!
 //! Requests, grants and refusals, holds and credentials are not told: the first are no facts, the last are personal.
 
-use octocity_domain::parking::{self as stored, Departure, JoinedExit, ModeScope, ParkingEvent};
+use octocity_domain::parking::{self as stored, ModeScope, ParkingEvent};
 use octocity_domain::{AreaId, FacilityId, LaneId, PoolId, SpotId, VisitId};
 use serde::Serialize;
 
@@ -162,8 +162,8 @@ pub(crate) fn publish(event: &ParkingEvent, facility: FacilityId) -> Option<Publ
         ParkingEvent::VehicleEntered { .. }
         | ParkingEvent::VehicleLeft { .. }
         | ParkingEvent::VehicleMoved { .. } => passage(event, facility),
-        ParkingEvent::OccupancyCorrected { pool, counted, unidentified_change, .. } => {
-            let (pool, counted, inside_change) = (*pool, *counted, *unidentified_change);
+        ParkingEvent::OccupancyCorrected { pool, counted, .. } => {
+            let (pool, counted, inside_change) = (*pool, *counted, event.inside_change().total());
             let corrected = OccupancyCorrected { facility, pool, counted, inside_change };
             Some(Published::of(Subject::Pool(pool), corrected))
         }
@@ -187,14 +187,14 @@ pub(crate) fn publish(event: &ParkingEvent, facility: FacilityId) -> Option<Publ
 
 fn passage(event: &ParkingEvent, facility: FacilityId) -> Option<Published> {
     let about = |visit: Option<VisitId>, lane| visit.map_or(Subject::Lane(lane), Subject::Visit);
+    let inside_change = event.inside_change().total();
     match *event {
-        ParkingEvent::VehicleEntered { visit, lane, pool, area, joined_exit, .. } => {
-            let inside_change = entry_change(joined_exit);
+        ParkingEvent::VehicleEntered { visit, lane, pool, area, .. } => {
             let entered = VehicleEntered { facility, visit, lane, pool, area, inside_change };
             Some(Published::of(about(visit, lane), entered))
         }
         ParkingEvent::VehicleLeft { departure, lane, pool, area, .. } => {
-            let (visit, inside_change) = (departure.visit(), exit_change(departure));
+            let visit = departure.visit();
             let left = VehicleLeft { facility, visit, lane, pool, area, inside_change };
             Some(Published::of(about(visit, lane), left))
         }
@@ -205,28 +205,12 @@ fn passage(event: &ParkingEvent, facility: FacilityId) -> Option<Published> {
     }
 }
 
-/// One that had left before gives back only what its exit took from the unidentified.
-fn entry_change(joined_exit: Option<JoinedExit>) -> i64 {
-    joined_exit.map_or(1, |joined| i64::from(joined.gives_back_unidentified))
-}
-
-const fn exit_change(departure: Departure) -> i64 {
-    match departure {
-        Departure::Visit { .. } | Departure::Unidentified => -1,
-        Departure::PresumedVisit { .. } | Departure::MissedEntry => 0,
-    }
-}
-
 fn reviewed(event: &ParkingEvent, facility: FacilityId) -> Option<Published> {
-    let (pool, visit, review, inside_change) = match *event {
-        ParkingEvent::VisitDeclared { visit, pool, takes_unidentified, .. } => {
-            (pool, visit, Review::Declared, 1 - i64::from(takes_unidentified))
-        }
-        ParkingEvent::VisitPresumedLeft { visit, pool, .. } => (pool, visit, Review::PresumedLeft, -1),
-        ParkingEvent::VisitReconciled { visit, pool, visits_change, unidentified_change, .. } => {
-            let change = i64::from(visits_change) + i64::from(unidentified_change);
-            (pool, visit, Review::Reconciled, change)
-        }
+    let inside_change = event.inside_change().total();
+    let (pool, visit, review) = match *event {
+        ParkingEvent::VisitDeclared { visit, pool, .. } => (pool, visit, Review::Declared),
+        ParkingEvent::VisitPresumedLeft { visit, pool, .. } => (pool, visit, Review::PresumedLeft),
+        ParkingEvent::VisitReconciled { visit, pool, .. } => (pool, visit, Review::Reconciled),
         _ => return None,
     };
     let reviewed = OccupancyReviewed { facility, pool, visit, review, inside_change };

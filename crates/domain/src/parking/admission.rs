@@ -297,7 +297,7 @@ fn cover(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>) -> Resu
         return Err(ParkingRefusal::LaneShut { lane: request.lane.id });
     }
     if lane_mode == AdmissionMode::HeldOpen || gate.state.facility_mode == AdmissionMode::HeldOpen {
-        return Ok(Cover::FreeFlow { owed: gate.facts.cover.as_ref().and_then(|fact| fact.owed) });
+        return Ok(Cover::FreeFlow { owed: gate.facts.cover.as_ref().and_then(|fact| fact.money.owed()) });
     }
     if request.credentials.is_empty() {
         return Err(ParkingRefusal::CredentialsMissing);

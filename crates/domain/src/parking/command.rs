@@ -304,15 +304,22 @@ pub enum MoneySide {
     Unreachable,
 }
 
+impl MoneySide {
+    /// None where nothing can be owed, or nobody knows.
+    pub fn owed(&self) -> Option<Money> {
+        match self {
+            Self::Known { quote, .. } => quote.as_ref().map(|quote| quote.owed),
+            Self::Unreachable => None,
+        }
+    }
+}
+
 /// For `ExitGate`: what was read about the visit that the credentials name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoverFact {
     /// Which visit it is about: a decision about another one is not made on it.
     pub visit: VisitId,
     pub money: MoneySide,
-    /// The session stream's revision when it was read.
-    pub session_revision: u64,
-    pub owed: Option<Money>,
 }
 
 /// For `EnterGate` with a reservation: what the reservations stream says.
@@ -322,5 +329,4 @@ pub struct ReservationFact {
     pub pool: PoolId,
     pub interval: Interval,
     pub cancelled: bool,
-    pub reservations_revision: u64,
 }

@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 /// Folds one event. Cannot fail: what it says has happened.
 pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
     let at = moment.happened_at;
+    let change = event.inside_change();
     match event {
         ParkingEvent::CapacitySet { pool, places } => state.ledger(*pool).places = Some(*places),
         ParkingEvent::ReservedPartSet { pool, places } => state.ledger(*pool).reserved_part = Some(*places),
@@ -49,8 +50,8 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
                 known.area = Some(*to);
             }
         }
-        ParkingEvent::VisitDeclared { visit, pool, entry, credentials, takes_unidentified } => {
-            state.count(*pool, at, 1, -i64::from(*takes_unidentified));
+        ParkingEvent::VisitDeclared { visit, pool, entry, credentials, .. } => {
+            state.count(*pool, at, change);
             let keys = match_keys(credentials);
             let declared = Visit {
                 pool: *pool,
@@ -63,7 +64,7 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             state.open_visit(*visit, declared);
         }
         ParkingEvent::VisitPresumedLeft { visit, pool, .. } => {
-            state.count(*pool, at, -1, 0);
+            state.count(*pool, at, change);
             if let Some(mut gone) = state.take_out(*visit) {
                 gone.status = VisitStatus::PresumedLeft { left_at: at, since: moment.decided_at };
                 state.visits.insert(*visit, gone);
@@ -71,17 +72,15 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             }
             state.forget_reviewed_long_ago(moment.decided_at);
         }
-        ParkingEvent::VisitReconciled {
-            visit, pool, outcome, visits_change, unidentified_change, ..
-        } => {
-            state.count(*pool, at, i64::from(*visits_change), i64::from(*unidentified_change));
+        ParkingEvent::VisitReconciled { visit, pool, outcome, .. } => {
+            state.count(*pool, at, change);
             visit_reconciled(state, *visit, *outcome);
         }
         ParkingEvent::CredentialsChanged { visit, old, new, .. } => {
             credentials_changed(state, *visit, old.as_ref(), new.as_ref());
         }
-        ParkingEvent::OccupancyCorrected { pool, unidentified_change, to_review, .. } => {
-            state.count(*pool, at, 0, *unidentified_change);
+        ParkingEvent::OccupancyCorrected { pool, to_review, .. } => {
+            state.count(*pool, at, change);
             for id in to_review {
                 if let Some(visit) = state.visits.get_mut(id) {
                     visit.status = VisitStatus::Missing { counted_at: at };
@@ -213,22 +212,21 @@ fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Momen
     } else if let Some(lapsed) = visit.and_then(|id| state.take_lapsed(id)) {
         add_keys(&mut keys, lapsed.keys);
     }
+    state.count(*pool, at, event.inside_change());
     if let Some(joined) = joined_exit {
         if let Some(index) = state.unmatched_exits.iter().position(|exit| {
             (exit.lane, exit.left_at) == (joined.lane, joined.left_at) && shares(&exit.keys, &keys)
         }) {
             state.unmatched_exits.remove(index);
         }
-        // It came and went: only what that exit took from the unidentified comes back.
-        state.count(*pool, at, 0, i64::from(joined.gives_back_unidentified));
+        // It came and went, and the count of those instants says so.
         if !joined.gives_back_unidentified {
             state.remember_movement(at, *pool, 1);
             state.remember_movement(joined.left_at, *pool, -1);
         }
         return;
     }
-    let Some(visit) = visit else { return state.count(*pool, at, 0, 1) };
-    state.count(*pool, at, 1, 0);
+    let Some(visit) = visit else { return };
     let entered = Visit {
         pool: *pool,
         area: *area,
@@ -247,9 +245,9 @@ fn vehicle_left(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) 
     if let Some(grant) = grant {
         state.grants.remove(grant);
     }
+    state.count(*pool, at, event.inside_change());
     match departure {
         Departure::Visit { visit } => {
-            state.count(*pool, at, -1, 0);
             state.take_out(*visit);
         }
         Departure::PresumedVisit { visit } => {
@@ -257,7 +255,6 @@ fn vehicle_left(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) 
         }
         Departure::Unidentified | Departure::MissedEntry => {
             let took_unidentified = *departure == Departure::Unidentified;
-            state.count(*pool, at, 0, -i64::from(took_unidentified));
             if !credentials.is_empty() {
                 let keys = match_keys(credentials);
                 let (lane, pool) = (*lane, *pool);

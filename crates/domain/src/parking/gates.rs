@@ -69,61 +69,49 @@ impl Decider for Parking {
             ParkingCommand::ExitGate { lane, credentials, requested_at } => {
                 admission::exit_gate(&gate, *lane, credentials, *requested_at)
             }
-            other => match decide_plainly(&gate, other) {
-                Ok(events) => Decision::Accepted(events),
-                Err(refusal) => Decision::refused(refusal),
-            },
+            ParkingCommand::OverrideGate { lane, direction, credentials, reason } => {
+                admission::override_gate(&gate, *lane, *direction, credentials, reason).into()
+            }
+            ParkingCommand::RecordPassage { lane, direction, credentials, pool, happened_at, clock } => {
+                let (direction, pool, at, clock) = (*direction, *pool, *happened_at, *clock);
+                let seen = passages::Seen { direction, credentials, pool, at, clock };
+                passages::record_passage(&gate, *lane, seen).into()
+            }
+            ParkingCommand::SetPoolCapacity { pool, places } => {
+                counting::set_pool_capacity(&gate, *pool, *places).into()
+            }
+            ParkingCommand::SetReservedPart { pool, places } => {
+                counting::set_reserved_part(&gate, *pool, *places).into()
+            }
+            ParkingCommand::SetAdmissionMode { scope, mode, reason } => {
+                counting::set_admission_mode(&gate, *scope, *mode, reason).into()
+            }
+            ParkingCommand::TakeSpotOutOfService { spot, reason } => {
+                counting::take_spot_out(&gate, *spot, reason).into()
+            }
+            ParkingCommand::ReturnSpotToService { spot } => counting::return_spot(&gate, *spot).into(),
+            ParkingCommand::CorrectOccupancy { pool, counted, counted_at, reason } => {
+                counting::correct_occupancy(&gate, *pool, *counted, *counted_at, reason).into()
+            }
+            ParkingCommand::PlaceHold { reservation, pool, until } => {
+                counting::place_hold(&gate, *reservation, *pool, *until).into()
+            }
+            ParkingCommand::ReleaseHold { reservation, release } => {
+                counting::release_hold(&gate, *reservation, *release).into()
+            }
+            ParkingCommand::LapseGrant { grant, due } => counting::lapse_grant(&gate, *grant, *due).into(),
+            ParkingCommand::ReportLostTicket { pool, credentials, replacement, entered_at, basis } => {
+                let (pool, entered_at, basis) = (*pool, *entered_at, *basis);
+                let claim = visits::Claim { pool, credentials, replacement, entered_at, basis };
+                visits::report_lost_ticket(&gate, claim).into()
+            }
+            ParkingCommand::CorrectCredentials { visit, change, old, new } => {
+                visits::correct_credentials(&gate, *visit, *change, old.as_ref(), new.as_ref()).into()
+            }
+            ParkingCommand::ReviewVisit { visit, review } => {
+                visits::review_visit(&gate, *visit, *review).into()
+            }
         }
-    }
-}
-
-fn decide_plainly(gate: &Gate<'_>, command: &ParkingCommand) -> Outcome {
-    match command {
-        ParkingCommand::EnterGate { .. } | ParkingCommand::ExitGate { .. } => Ok(Vec::new()),
-        ParkingCommand::RecordPassage { lane, direction, credentials, pool, happened_at, clock } => {
-            let seen = passages::Seen {
-                direction: *direction,
-                credentials,
-                pool: *pool,
-                at: *happened_at,
-                clock: *clock,
-            };
-            passages::record_passage(gate, *lane, seen)
-        }
-        ParkingCommand::OverrideGate { lane, direction, credentials, reason } => {
-            admission::override_gate(gate, *lane, *direction, credentials, reason)
-        }
-        ParkingCommand::SetPoolCapacity { pool, places } => counting::set_pool_capacity(gate, *pool, *places),
-        ParkingCommand::SetReservedPart { pool, places } => counting::set_reserved_part(gate, *pool, *places),
-        ParkingCommand::SetAdmissionMode { scope, mode, reason } => {
-            counting::set_admission_mode(gate, *scope, *mode, reason)
-        }
-        ParkingCommand::TakeSpotOutOfService { spot, reason } => counting::take_spot_out(gate, *spot, reason),
-        ParkingCommand::ReturnSpotToService { spot } => counting::return_spot(gate, *spot),
-        ParkingCommand::CorrectOccupancy { pool, counted, counted_at, reason } => {
-            counting::correct_occupancy(gate, *pool, *counted, *counted_at, reason)
-        }
-        ParkingCommand::PlaceHold { reservation, pool, until } => {
-            counting::place_hold(gate, *reservation, *pool, *until)
-        }
-        ParkingCommand::ReleaseHold { reservation, release } => {
-            counting::release_hold(gate, *reservation, *release)
-        }
-        ParkingCommand::LapseGrant { grant, due } => counting::lapse_grant(gate, *grant, *due),
-        ParkingCommand::ReportLostTicket { pool, credentials, replacement, entered_at, basis } => {
-            let claim = visits::Claim {
-                pool: *pool,
-                credentials,
-                replacement,
-                entered_at: *entered_at,
-                basis: *basis,
-            };
-            visits::report_lost_ticket(gate, claim)
-        }
-        ParkingCommand::CorrectCredentials { visit, change, old, new } => {
-            visits::correct_credentials(gate, *visit, *change, old.as_ref(), new.as_ref())
-        }
-        ParkingCommand::ReviewVisit { visit, review } => visits::review_visit(gate, *visit, *review),
     }
 }
 

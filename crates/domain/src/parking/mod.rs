@@ -24,6 +24,7 @@ pub mod event;
 mod evolve;
 pub mod gates;
 pub mod grants;
+mod inside;
 mod passages;
 pub mod state;
 #[cfg(test)]
@@ -38,4 +39,5 @@ pub use event::{
 };
 pub(crate) use gates::check_credentials;
 pub use gates::{Parking, ParkingFacts};
+pub use inside::InsideChange;
 pub use state::{OpenGrant, ParkingState, PoolLedger, Visit, VisitStatus};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credentials::{Credential, MatchKey};
 use super::event::{AdmissionMode, Entry, ParkingEvent};
+use super::inside::InsideChange;
 use crate::facilities::Plan;
 use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
 use crate::reservations::OVER_AFTER_SECONDS;
@@ -257,13 +258,13 @@ impl ParkingState {
         self.pools.entry(pool).or_default()
     }
 
-    pub(super) fn count(&mut self, pool: PoolId, at: Timestamp, visits: i64, unidentified: i64) {
+    pub(super) fn count(&mut self, pool: PoolId, at: Timestamp, change: InsideChange) {
         let ledger = self.ledger(pool);
-        ledger.visits = shifted(ledger.visits, visits);
-        ledger.unidentified = shifted(ledger.unidentified, unidentified);
-        let change = i32::try_from(visits + unidentified).unwrap_or(0);
-        if change != 0 {
-            self.remember_movement(at, pool, change);
+        ledger.visits = shifted(ledger.visits, change.visits);
+        ledger.unidentified = shifted(ledger.unidentified, change.unidentified);
+        let total = i32::try_from(change.total()).unwrap_or(0);
+        if total != 0 {
+            self.remember_movement(at, pool, total);
         }
     }
 

@@ -10,7 +10,6 @@ use octocity_log::{EventLog, StreamId};
 
 use super::aps::ApsLine;
 use super::feed::{Answer, Feed, Garage, Lanes, facility_id, settings};
-use super::garage_count::inside_change;
 use super::lines::{Line, Lines, Text};
 use super::periods::{HOLE_SECONDS, Periods};
 use super::report::{Complaint, Dirt, Report, outline};
@@ -271,7 +270,7 @@ async fn stored(log: &Arc<dyn EventLog>, garage: &Garage) -> Result<(Vec<Timesta
                 octocity_log::decode(Category::Parking, &event.event_type, event.version, &event.data)
                     .map_err(|error| unreadable(error.to_string()))?;
             let Event::Parking(event) = decoded else { continue };
-            inside += inside_change(&event);
+            inside += event.inside_change().total();
             if let ParkingEvent::VehicleEntered { clock, .. } | ParkingEvent::VehicleLeft { clock, .. } =
                 &event
             {

@@ -14,7 +14,6 @@ mod car_park;
 pub mod command;
 mod counts;
 mod feed;
-mod garage_count;
 mod gates;
 mod lines;
 mod local_time;

@@ -5,7 +5,6 @@ use octocity_domain::Timestamp;
 use octocity_domain::parking::ParkingEvent;
 use serde_json::{Value, json};
 
-use super::garage_count::inside_change;
 use crate::output::Output;
 
 /// Without news for longer, a record has a hole.
@@ -51,7 +50,7 @@ impl Periods {
 
     /// Events that were added now.
     pub fn moved(&mut self, events: &[Fact<ParkingEvent>]) {
-        self.inside += events.iter().map(|fact| inside_change(&fact.event)).sum::<i64>();
+        self.inside += events.iter().map(|fact| fact.event.inside_change().total()).sum::<i64>();
     }
 
     /// After a passage: what the controller says.

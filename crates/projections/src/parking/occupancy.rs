@@ -1,7 +1,7 @@
 //! One row per pool: its counts now.
 
 use octocity_domain::facilities::{FacilityEvent, Layout};
-use octocity_domain::parking::{Basis, Departure, ParkingEvent};
+use octocity_domain::parking::{Basis, ParkingEvent};
 use octocity_domain::reservations::ReservationsEvent;
 use octocity_domain::{AreaId, Category, Event, FacilityId, PoolId, Timestamp};
 
@@ -184,11 +184,19 @@ impl OccupancyRow {
     }
 
     fn count(&mut self, event: &ParkingEvent, at: Timestamp) {
+        let change = event.inside_change();
+        self.visits += change.visits;
+        self.unidentified += change.unidentified;
         match event {
-            ParkingEvent::VehicleEntered { .. } => self.entered(event, at),
-            ParkingEvent::VehicleLeft { departure, area, on_reservation, .. } => {
+            ParkingEvent::VehicleEntered { grant, area, .. } => {
+                self.granted -= i64::from(grant.is_some());
+                self.entries += 1;
+                self.passed(*area, 1, at);
+            }
+            ParkingEvent::VehicleLeft { area, on_reservation, .. } => {
                 self.on_reservation -= i64::from(*on_reservation);
-                self.left(departure, *area, at);
+                self.exits += 1;
+                self.passed(*area, -1, at);
             }
             ParkingEvent::CapacitySet { places, .. } => {
                 self.places = *places;
@@ -209,49 +217,16 @@ impl OccupancyRow {
                 self.on_reservation -= i64::from(*on_reservation);
             }
             ParkingEvent::PassageRefused { .. } => self.refused += 1,
-            ParkingEvent::VisitDeclared { takes_unidentified, .. } => {
-                self.visits += 1;
-                self.unidentified -= i64::from(*takes_unidentified);
-            }
             ParkingEvent::VisitPresumedLeft { on_reservation, .. } => {
-                self.visits -= 1;
                 self.on_reservation -= i64::from(*on_reservation);
             }
-            ParkingEvent::VisitReconciled { visits_change, unidentified_change, on_reservation, .. } => {
-                self.visits += i64::from(*visits_change);
-                self.on_reservation += i64::from(*visits_change) * i64::from(*on_reservation);
-                self.unidentified += i64::from(*unidentified_change);
-            }
-            ParkingEvent::OccupancyCorrected { unidentified_change, .. } => {
-                self.unidentified += unidentified_change;
+            ParkingEvent::VisitReconciled { on_reservation, .. } => {
+                self.on_reservation += change.visits * i64::from(*on_reservation);
             }
             ParkingEvent::HoldPlaced { .. } => self.held += 1,
             ParkingEvent::HoldReleased { .. } => self.held -= 1,
             _ => {}
         }
-    }
-
-    fn entered(&mut self, event: &ParkingEvent, at: Timestamp) {
-        let ParkingEvent::VehicleEntered { visit, grant, area, joined_exit, .. } = event else { return };
-        self.granted -= i64::from(grant.is_some());
-        match (joined_exit, visit) {
-            // It came and went: only what its exit took from the unidentified comes back.
-            (Some(joined), _) => self.unidentified += i64::from(joined.gives_back_unidentified),
-            (None, Some(_)) => self.visits += 1,
-            (None, None) => self.unidentified += 1,
-        }
-        self.entries += 1;
-        self.passed(*area, 1, at);
-    }
-
-    fn left(&mut self, departure: &Departure, area: Option<AreaId>, at: Timestamp) {
-        match departure {
-            Departure::Visit { .. } => self.visits -= 1,
-            Departure::Unidentified => self.unidentified -= 1,
-            Departure::PresumedVisit { .. } | Departure::MissedEntry => {}
-        }
-        self.exits += 1;
-        self.passed(area, -1, at);
     }
 
     fn passed(&mut self, area: Option<AreaId>, change: i64, at: Timestamp) {

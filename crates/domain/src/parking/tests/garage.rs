@@ -173,7 +173,7 @@ impl Garage {
 
     pub fn owes(&mut self, credential: &Credential, money: MoneySide) {
         let visit = self.visit_of(credential);
-        self.facts.cover = Some(CoverFact { visit, money, session_revision: 1, owed: None });
+        self.facts.cover = Some(CoverFact { visit, money });
     }
 
     pub fn knows(&mut self, number: u128, from: i64, until: i64) {
@@ -183,7 +183,6 @@ impl Garage {
             pool: pool(),
             interval,
             cancelled: false,
-            reservations_revision: 1,
         });
     }
 }

@@ -8,12 +8,13 @@ use unicode_normalization::UnicodeNormalization;
 
 pub const NORMALISER: u16 = 1;
 
-/// The most characters a plate may have, as read.
+/// The most characters a plate may have, as read and in its compatibility form.
 pub const MAX_CHARS: usize = 32;
 
-/// None: nothing of the text is a letter or digit, or it is longer than a plate can be.
+/// None: nothing of the text is a letter or digit, or it is longer than a plate can be (one sign may stand for a whole
+/// word).
 pub fn match_key(raw: &str) -> Option<String> {
-    if raw.chars().count() > MAX_CHARS {
+    if raw.chars().count().max(raw.nfkc().count()) > MAX_CHARS {
         return None;
     }
     let key: String = raw.nfkc().flat_map(char::to_uppercase).filter(|c| c.is_alphanumeric()).collect();
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_is_no_plate_has_no_key() {
-        for text in ["", " - ", "🚗🚗", &"A".repeat(33)] {
+        for text in ["", " - ", "🚗🚗", &"A".repeat(33), &"ﷺ".repeat(2)] {
             assert_eq!(match_key(text), None, "{text}");
         }
     }

@@ -229,6 +229,7 @@ impl Garage {
             lane: lane(name),
             direction,
             credentials,
+            unreadable: false,
             pool: some_pool,
             happened_at,
             clock: DeviceClock::default(),

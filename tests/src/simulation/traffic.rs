@@ -122,6 +122,7 @@ impl Traffic<'_> {
             lane,
             direction,
             credentials: self.credentials(),
+            unreadable: false,
             pool: None,
             happened_at,
             clock: DeviceClock::default(),

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use async_graphql::{Enum, ID, InputObject, Result, SimpleObject};
-use octocity_domain::card_numbers::holds_card_number;
-use octocity_domain::parking::{Credential, MatchKey, PlateRead};
+use async_graphql::{Enum, Error, ID, InputObject, Result, SimpleObject};
+use octocity_domain::parking::{
+    CANDIDATES_MAX, CREDENTIAL_MAX_CHARS, CREDENTIALS_MAX, Credential, MatchKey, PlateRead,
+};
 
 use super::inputs::{at_most, each};
 use super::scalars::{MAX_TEXT, id, text, uuid_id};
@@ -41,34 +42,29 @@ pub struct PlateInput {
     pub image: Option<String>,
 }
 
-/// At most so many credentials stand in one command.
-const MAX_CREDENTIALS: usize = 10;
-
 pub fn credentials(name: &str, list: Option<Vec<CredentialInput>>) -> Result<Vec<Credential>> {
-    each(at_most(name, list.unwrap_or_default(), MAX_CREDENTIALS)?, credential)
+    each(at_most(name, list.unwrap_or_default(), CREDENTIALS_MAX)?, credential)
 }
 
-/// What a passage showed. It happened, and is not refused: what holds a payment card's number counts as not read.
-pub fn credentials_seen(name: &str, list: Option<Vec<CredentialInput>>) -> Result<Vec<Credential>> {
-    let mut seen = at_most(name, list.unwrap_or_default(), MAX_CREDENTIALS)?;
-    let count = seen.len();
-    seen.retain(|input| !input.holds_card_number());
-    let withheld = count - seen.len();
-    if withheld > 0 {
-        tracing::warn!(withheld, "a passage showed a payment card's number; it is recorded without it");
+/// What a passage showed, and whether more was shown that cannot be kept. It happened, and no strange credential undoes
+/// it: a code that is too long, a plate without letters, a payment card's number.
+pub fn credentials_seen(list: Option<Vec<CredentialInput>>) -> Result<(Vec<Credential>, bool)> {
+    let shown = list.unwrap_or_default();
+    if !shown.iter().all(CredentialInput::is_one) {
+        return Err(not_one());
     }
-    each(seen, credential)
+    let count = shown.len();
+    let seen: Vec<_> = shown.into_iter().filter_map(|input| credential(input).ok()).collect();
+    let unreadable = seen.len() < count;
+    Ok((seen, unreadable))
 }
 
 impl CredentialInput {
-    fn holds_card_number(&self) -> bool {
-        let Self { plate, ticket, card, qr, reservation_id: _ } = self;
-        let of_plate = plate.iter().flat_map(|plate| {
-            let candidates = plate.candidates.iter().flatten();
-            candidates.chain([&plate.text]).chain(&plate.region).chain(&plate.image)
-        });
-        let mut texts = of_plate.chain(ticket).chain(card).chain(qr);
-        texts.any(|text| holds_card_number(text))
+    fn is_one(&self) -> bool {
+        let Self { plate, ticket, card, qr, reservation_id } = self;
+        let given =
+            [plate.is_some(), ticket.is_some(), card.is_some(), qr.is_some(), reservation_id.is_some()];
+        given.into_iter().filter(|given| *given).count() == 1
     }
 }
 
@@ -80,16 +76,22 @@ pub fn credential(input: CredentialInput) -> Result<Credential> {
             Ok(Credential::Ticket { number: number("ticket", ticket, 64)? })
         }
         (None, None, Some(card), None, None) => Ok(Credential::Card { number: number("card", card, 64)? }),
-        (None, None, None, Some(qr), None) => Ok(Credential::Qr { token: number("qr", qr, 256)? }),
+        (None, None, None, Some(qr), None) => {
+            Ok(Credential::Qr { token: number("qr", qr, CREDENTIAL_MAX_CHARS)? })
+        }
         (None, None, None, None, Some(id)) => {
             Ok(Credential::Reservation { reservation: uuid_id("reservationId", &id)? })
         }
-        _ => Err(bad_input("A credential is exactly one of plate, ticket, card, qr and reservationId.")),
+        _ => Err(not_one()),
     }
 }
 
+fn not_one() -> Error {
+    bad_input("A credential is exactly one of plate, ticket, card, qr and reservationId.")
+}
+
 fn plate_read(input: PlateInput) -> Result<PlateRead> {
-    let candidates = at_most("candidates", input.candidates.unwrap_or_default(), 10)?;
+    let candidates = at_most("candidates", input.candidates.unwrap_or_default(), CANDIDATES_MAX)?;
     if input.confidence_permille.is_some_and(|confidence| confidence > 1000) {
         return Err(bad_input("'confidencePermille' is 0 to 1000."));
     }
@@ -108,7 +110,8 @@ fn plate_read(input: PlateInput) -> Result<PlateRead> {
 pub fn plate_key(raw: &str) -> Result<MatchKey> {
     plates::match_key(raw).map(MatchKey).ok_or_else(|| {
         bad_input(
-            "A plate has at most 32 characters, of which at least one is a letter or digit of any script.",
+            "A plate has at most 32 characters (a sign for a word counts as the word), of which at least one is a \
+             letter or digit of any script.",
         )
     })
 }
@@ -241,11 +244,21 @@ mod tests {
     }
 
     #[test]
-    fn a_passage_is_recorded_without_the_payment_card_that_it_showed() {
-        for input in showing("4111 1111 1111 1111") {
-            let seen = credentials_seen("credentials", Some(vec![input, plate("B-XY 1234", None)])).unwrap();
+    fn a_passage_is_recorded_without_what_cannot_be_kept() {
+        let strange = [
+            CredentialInput { qr: Some("x".repeat(257)), ..none() },
+            CredentialInput { reservation_id: Some(ID("no-id".to_owned())), ..none() },
+            plate("ﷺﷺ", None),
+            plate(" - ", None),
+        ];
+        for input in showing("4111 1111 1111 1111").into_iter().chain(strange) {
+            assert!(credential(input.clone()).is_err(), "a request is refused");
+            let (seen, unreadable) = credentials_seen(Some(vec![input, plate("B-XY 1234", None)])).unwrap();
             assert!(matches!(&seen[..], [Credential::Plate(read)] if read.raw == "B-XY 1234"), "{seen:?}");
+            assert!(unreadable);
         }
+        assert_eq!(credentials_seen(None).unwrap(), (Vec::new(), false));
+        assert!(credentials_seen(Some(vec![none()])).is_err(), "malformed");
     }
 
     #[test]

@@ -210,6 +210,7 @@ pub fn passage(text: Option<&str>, direction: Direction, at: Timestamp) -> Parki
         lane: lane("seen"),
         direction,
         credentials: text.map(plate).unwrap_or_default(),
+        unreadable: false,
         pool: None,
         happened_at: at,
         clock: DeviceClock::default(),

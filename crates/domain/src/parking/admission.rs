@@ -1,11 +1,11 @@
 //! Requests at a lane: may this vehicle enter, may it leave.
 
 use super::command::{CoverFact, MoneySide, ParkingRefusal, ReservationFact};
-use super::credentials::Credential;
+use super::credentials::{Credential, check_credentials};
 use super::event::{
     AdmissionMode, Basis, Cover, Departure, DeviceClock, Direction, HoldRelease, Irregularity, ParkingEvent,
 };
-use super::gates::{Events, Gate, Outcome, check_credentials, check_reason};
+use super::gates::{Events, Gate, Outcome, check_reason};
 use super::state::{OpenGrant, PoolLedger, Right, match_keys, shares};
 use crate::decider::{Decision, Fact, Refusal};
 use crate::facilities::{AntiPassback, EarlyArrival, EntryLimit, Lane, MoneySideDown};

@@ -55,6 +55,8 @@ pub enum ParkingCommand {
         lane: LaneId,
         direction: Direction,
         credentials: Vec<Credential>,
+        /// Whether more was shown that could not be read, or is never stored.
+        unreadable: bool,
         pool: Option<PoolId>,
         happened_at: Timestamp,
         clock: DeviceClock,

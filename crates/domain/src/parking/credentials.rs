@@ -1,10 +1,20 @@
 //! What a vehicle or driver shows: a plate read, a ticket, a card, a QR code, a reservation.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::ParkingRefusal;
 use crate::ids::ReservationId;
+
+/// The most credentials that one vehicle shows.
+pub const CREDENTIALS_MAX: usize = 10;
+/// The most characters that a number, a token or a match key has.
+pub const CREDENTIAL_MAX_CHARS: usize = 256;
+/// The most other readings that stand beside one plate.
+pub const CANDIDATES_MAX: usize = 10;
+const TEXT_MAX_CHARS: usize = 500;
 
 /// What the domain compares: opaque, made outside by a normaliser. Two reads of one plate have one match key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +71,49 @@ impl Credential {
             Self::Reservation { reservation } => Some(*reservation),
             _ => None,
         }
+    }
+
+    /// Sizes and characters only: what a plate or ticket must look like is its normaliser's to say.
+    fn check(&self) -> Result<(), ParkingRefusal> {
+        let invalid = |sentence| Err(ParkingRefusal::CredentialInvalid { sentence });
+        let MatchKey(key) = self.match_key();
+        let value = key.split_once(':').map_or("", |(_, value)| value);
+        if value.is_empty() || exceeds(value, CREDENTIAL_MAX_CHARS) || value.chars().any(char::is_control) {
+            return invalid(format!(
+                "A credential has 1 to {CREDENTIAL_MAX_CHARS} characters, none of them control characters; correct it."
+            ));
+        }
+        let Self::Plate(PlateRead { raw, region, candidates, image, .. }) = self else { return Ok(()) };
+        let mut texts = [raw].into_iter().chain(region).chain(candidates).chain(image);
+        if candidates.len() > CANDIDATES_MAX || texts.any(|text| exceeds(text, TEXT_MAX_CHARS)) {
+            return invalid(format!(
+                "A plate read has at most {CANDIDATES_MAX} candidates and texts of at most {TEXT_MAX_CHARS} \
+                 characters; shorten it."
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn exceeds(text: &str, max_chars: usize) -> bool {
+    text.chars().count() > max_chars
+}
+
+/// For a request: all that is shown must be usable.
+pub(crate) fn check_credentials(credentials: &[Credential]) -> Result<(), ParkingRefusal> {
+    if credentials.len() > CREDENTIALS_MAX {
+        let sentence =
+            format!("A vehicle shows at most {CREDENTIALS_MAX} credentials; send the ones that were read.");
+        return Err(ParkingRefusal::CredentialInvalid { sentence });
+    }
+    credentials.iter().try_for_each(Credential::check)
+}
+
+/// For a fact, which no strange credential undoes: those of what was seen that can be used.
+pub(super) fn usable(seen: &[Credential]) -> Cow<'_, [Credential]> {
+    match check_credentials(seen) {
+        Ok(()) => Cow::Borrowed(seen),
+        Err(_) => seen.iter().filter(|shown| shown.check().is_ok()).take(CREDENTIALS_MAX).cloned().collect(),
     }
 }
 

@@ -87,6 +87,8 @@ pub enum Irregularity {
     /// Its time lies before the entry of the visit that it matched.
     BeforeEntry,
     LaneShut,
+    /// Something was shown that could not be read, or is never stored (a payment card's number): it was left out.
+    CredentialUnreadable,
 }
 
 /// What the device says of a passage besides the time we judge it by.

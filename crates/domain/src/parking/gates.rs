@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::command::{CoverFact, ParkingCommand, ParkingRefusal, ReservationFact};
-use super::credentials::{Credential, MatchKey};
 use super::event::ParkingEvent;
 use super::state::{ParkingState, PoolLedger};
 use super::{admission, counting, evolve, passages, visits};
@@ -72,9 +71,18 @@ impl Decider for Parking {
             ParkingCommand::OverrideGate { lane, direction, credentials, reason } => {
                 admission::override_gate(&gate, *lane, *direction, credentials, reason).into()
             }
-            ParkingCommand::RecordPassage { lane, direction, credentials, pool, happened_at, clock } => {
-                let (direction, pool, at, clock) = (*direction, *pool, *happened_at, *clock);
-                let seen = passages::Seen { direction, credentials, pool, at, clock };
+            ParkingCommand::RecordPassage {
+                lane,
+                direction,
+                credentials,
+                unreadable,
+                pool,
+                happened_at,
+                clock,
+            } => {
+                let (direction, unreadable, pool) = (*direction, *unreadable, *pool);
+                let (at, clock) = (*happened_at, *clock);
+                let seen = passages::Seen { direction, credentials, unreadable, pool, at, clock };
                 passages::record_passage(&gate, *lane, seen).into()
             }
             ParkingCommand::SetPoolCapacity { pool, places } => {
@@ -153,41 +161,7 @@ impl Gate<'_> {
     }
 }
 
-const CREDENTIALS_AT_MOST: usize = 10;
-const CREDENTIAL_CHARS_AT_MOST: usize = 270;
 const TEXT_CHARS_AT_MOST: usize = 500;
-
-/// Sizes and characters only: what a plate or ticket must look like is its normaliser's to say.
-pub(crate) fn check_credentials(credentials: &[Credential]) -> Result<(), ParkingRefusal> {
-    let invalid = |sentence: &str| Err(ParkingRefusal::CredentialInvalid { sentence: sentence.to_owned() });
-    if credentials.len() > CREDENTIALS_AT_MOST {
-        return invalid("A vehicle shows at most 10 credentials; send the ones that were read.");
-    }
-    for credential in credentials {
-        let MatchKey(key) = credential.match_key();
-        let value = key.split_once(':').map_or("", |(_, value)| value);
-        if value.is_empty()
-            || key.chars().count() > CREDENTIAL_CHARS_AT_MOST
-            || key.chars().any(char::is_control)
-        {
-            return invalid(
-                "A credential has 1 to 256 characters, none of them control characters; correct it.",
-            );
-        }
-        if let Credential::Plate(read) = credential {
-            let texts =
-                std::iter::once(&read.raw).chain(&read.region).chain(&read.image).chain(&read.candidates);
-            if read.candidates.len() > 16
-                || texts.into_iter().any(|text| text.chars().count() > TEXT_CHARS_AT_MOST)
-            {
-                return invalid(
-                    "A plate read has at most 16 candidates and texts of at most 500 characters; shorten it.",
-                );
-            }
-        }
-    }
-    Ok(())
-}
 
 pub(super) fn check_reason(reason: &str) -> Result<(), ParkingRefusal> {
     match reason.chars().count() {

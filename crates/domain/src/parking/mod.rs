@@ -32,12 +32,14 @@ mod tests;
 mod visits;
 
 pub use command::{CoverFact, MoneySide, ParkingCommand, ParkingRefusal, ReservationFact, Review};
-pub use credentials::{Credential, MatchKey, PlateRead};
+pub(crate) use credentials::check_credentials;
+pub use credentials::{
+    CANDIDATES_MAX, CREDENTIAL_MAX_CHARS, CREDENTIALS_MAX, Credential, MatchKey, PlateRead,
+};
 pub use event::{
     AdmissionMode, Basis, Cover, CredentialChange, Departure, DeviceClock, Direction, Entry, EstimateBasis,
     HoldRelease, Irregularity, JoinedExit, ModeScope, ParkingEvent, Presumption, Reconciliation,
 };
-pub(crate) use gates::check_credentials;
 pub use gates::{Parking, ParkingFacts};
 pub use inside::InsideChange;
 pub use state::{OpenGrant, ParkingState, PoolLedger, Visit, VisitStatus};

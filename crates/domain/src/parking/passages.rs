@@ -1,11 +1,11 @@
 //! Facts at a lane: a vehicle passed. Nothing here is refused but what is malformed or of an unknown lane.
 
-use super::credentials::{Credential, MatchKey};
+use super::credentials::{Credential, MatchKey, usable};
 use super::event::{
     AdmissionMode, Departure, DeviceClock, Direction, HoldRelease, Irregularity, JoinedExit, ParkingEvent,
     Presumption,
 };
-use super::gates::{Events, Gate, Outcome, check_credentials};
+use super::gates::{Events, Gate, Outcome};
 use super::state::{LapsedGrant, OpenGrant, Right, UnmatchedExit, VisitStatus, match_keys, shares};
 use crate::decider::Fact;
 use crate::facilities::Lane;
@@ -20,6 +20,7 @@ pub(super) const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 pub(super) struct Seen<'a> {
     pub direction: Direction,
     pub credentials: &'a [Credential],
+    pub unreadable: bool,
     pub pool: Option<PoolId>,
     pub at: Timestamp,
     pub clock: DeviceClock,
@@ -27,11 +28,12 @@ pub(super) struct Seen<'a> {
 
 pub(super) fn record_passage(gate: &Gate<'_>, lane: LaneId, seen: Seen<'_>) -> Outcome {
     let lane = gate.lane(lane)?;
-    check_credentials(seen.credentials)?;
     if let Some(pool) = seen.pool {
         gate.known_pool(pool)?;
     }
-    let seen = judged(gate, seen);
+    let credentials = usable(seen.credentials);
+    let unreadable = seen.unreadable || credentials.len() < seen.credentials.len();
+    let seen = judged(gate, Seen { credentials: &credentials, unreadable, ..seen });
     let Some((from, to)) = lane.from.zip(lane.to) else {
         return Ok(match seen.direction {
             Direction::Entry => entered(gate, lane, &seen),
@@ -91,6 +93,9 @@ fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let mut irregularities = irregularities_of_entry(gate, lane, pool, granted_visit.is_some(), coming);
     if inside.anyone() {
         irregularities.push(Irregularity::AlreadyInside);
+    }
+    if seen.unreadable {
+        irregularities.push(Irregularity::CredentialUnreadable);
     }
     let mut events: Events = gone.iter().filter_map(|older| presumed_left(gate, *older, seen.at)).collect();
     let used_reservation = used_reservation(gate, claimed, seen.credentials);
@@ -287,6 +292,9 @@ fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     };
     let unmatched = matches!(departure, Departure::Unidentified | Departure::MissedEntry);
     let mut irregularities = Vec::new();
+    if seen.unreadable {
+        irregularities.push(Irregularity::CredentialUnreadable);
+    }
     if unmatched && !keys.is_empty() {
         irregularities.push(Irregularity::Unmatched);
     }

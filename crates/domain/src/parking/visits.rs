@@ -1,9 +1,9 @@
 //! What attendants say of visits: lost tickets, corrected credentials, reviews.
 
 use super::command::{ParkingRefusal, Review};
-use super::credentials::Credential;
+use super::credentials::{Credential, check_credentials};
 use super::event::{CredentialChange, Entry, EstimateBasis, ParkingEvent, Presumption, Reconciliation};
-use super::gates::{Gate, Outcome, check_credentials};
+use super::gates::{Gate, Outcome};
 use super::passages::CLOCK_SKEW_SECONDS;
 use super::state::{UnmatchedExit, Visit, VisitStatus};
 use crate::decider::Fact;

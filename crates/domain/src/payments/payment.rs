@@ -17,7 +17,8 @@ use crate::time::Timestamp;
 
 /// The highest amount of one payment.
 const AMOUNT_MAX_MINOR: i64 = 1_000_000_000;
-pub const ALLOCATIONS_MAX: usize = 100;
+/// The most things that one payment pays for.
+pub const ALLOCATIONS_MAX: usize = 50;
 const TEXT_MAX_CHARS: usize = 500;
 /// How far clocks may differ before a time is from the future.
 const FUTURE_SECONDS: i64 = 60;
@@ -229,7 +230,10 @@ impl Refusal for PaymentRefusal {
             }
             Self::AmountInvalid => "An amount lies between 1 and 1000000000 minor units; correct it.",
             Self::AllocationsInvalid => {
-                "A payment has 1 to 100 allocations, each of 1 to 1000000000 minor units; correct them."
+                return format!(
+                    "A payment has 1 to {ALLOCATIONS_MAX} allocations, each of 1 to {AMOUNT_MAX_MINOR} minor \
+                     units; correct them."
+                );
             }
             Self::PayableUnknown { .. } => {
                 "This facility does not know a visit or reservation that is to be paid; correct its id."

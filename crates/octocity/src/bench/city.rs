@@ -136,6 +136,7 @@ pub async fn pass(
         lane: LaneId::try_new("gate")?,
         direction,
         credentials: vec![Credential::Ticket { number: ticket.to_owned() }],
+        unreadable: false,
         pool: None,
         happened_at: SystemClock.now(),
         clock: DeviceClock::default(),

@@ -147,6 +147,7 @@ impl Gates {
             lane: at.lane,
             direction,
             credentials: credentials.to_vec(),
+            unreadable: false,
             pool: None,
             happened_at: self.clock.now(),
             clock: DeviceClock::default(),

@@ -159,6 +159,7 @@ fn passage(lane: LaneId, direction: Direction, happened_at: Timestamp) -> Parkin
         lane,
         direction,
         credentials: Vec::new(),
+        unreadable: false,
         pool: None,
         happened_at,
         clock: DeviceClock::default(),

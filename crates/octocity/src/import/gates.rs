@@ -220,10 +220,12 @@ impl GateImport {
             Direction::Exit => (self.lanes.exit, self.exit_clock_ahead_seconds, 1),
         };
         let id = self.id(line.swipe, &format!("{direction}|{}|{}", line.card, line.swipe_text));
+        let (credentials, unreadable) = seen(&line.card);
         let command = ParkingCommand::RecordPassage {
             lane,
             direction: line.direction,
-            credentials: seen(&line.card),
+            credentials,
+            unreadable,
             pool: None,
             happened_at: line.swipe.minus_seconds(ahead_seconds),
             clock: DeviceClock {
@@ -282,10 +284,10 @@ async fn stored(log: &Arc<dyn EventLog>, garage: &Garage) -> Result<(Vec<Timesta
     Ok((received, inside))
 }
 
-/// A payment card that somebody held before the reader counts as not read: its number is never stored.
-fn seen(card: &str) -> Vec<Credential> {
+/// A payment card that somebody held before the reader counts as unreadable: its number is never stored.
+fn seen(card: &str) -> (Vec<Credential>, bool) {
     match holds_card_number(card) {
-        true => Vec::new(),
-        false => vec![Credential::Card { number: card.to_owned() }],
+        true => (Vec::new(), true),
+        false => (vec![Credential::Card { number: card.to_owned() }], false),
     }
 }

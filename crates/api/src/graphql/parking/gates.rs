@@ -153,7 +153,7 @@ impl GatesMutation {
     }
 
     /// Records that a vehicle passed a lane. A fact: it is refused only if malformed or from an unknown lane; what it
-    /// breaks is recorded with it.
+    /// breaks is recorded with it, and a credential that cannot be kept is left out.
     async fn record_passage(
         &self,
         context: &Context<'_>,
@@ -166,10 +166,12 @@ impl GatesMutation {
             received_at: input.received_at.map(|at| at.0),
             sequence: input.source.as_ref().map(|source| source.sequence),
         };
+        let (credentials, unreadable) = credentials_seen(input.credentials)?;
         let command = ParkingCommand::RecordPassage {
             lane: code_id("lane", &input.lane)?,
             direction: input.direction.into(),
-            credentials: credentials_seen("credentials", input.credentials)?,
+            credentials,
+            unreadable,
             pool: input.pool.map(|pool| code_id("pool", &pool)).transpose()?,
             happened_at: input.happened_at.0,
             clock,

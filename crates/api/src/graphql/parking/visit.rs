@@ -76,6 +76,8 @@ pub enum Irregularity {
     BeforeEntry,
     /// The lane was shut.
     LaneShut,
+    /// Something was shown that could not be read, or is never stored (a payment card's number): it was left out.
+    CredentialUnreadable,
 }
 
 /// Why a vehicle was admitted or let out.

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use octocity_domain::PaymentId;
-use octocity_domain::payments::{Allocation, Payable, PaymentCommand, Token};
+use octocity_domain::payments::{ALLOCATIONS_MAX, Allocation, Payable, PaymentCommand, Token};
 
 use super::super::Api;
 use super::super::inputs::{at_most, each};
@@ -150,7 +150,7 @@ impl PaymentsMutation {
         let command = PaymentCommand::AuthorizePayment {
             facility: uuid_id("facilityId", &input.facility_id)?,
             amount: input.amount.into(),
-            allocations: each(at_most("allocations", input.allocations, 50)?, allocation)?,
+            allocations: each(at_most("allocations", input.allocations, ALLOCATIONS_MAX)?, allocation)?,
             token: Token::new(input.token),
             priced_at: input.priced_at.map(|at| at.0),
         };

@@ -292,6 +292,7 @@ fn a_lapse_gives_no_right_back_that_another_passage_has_used_up() {
         lane: lane("column"),
         direction: Direction::Entry,
         credentials: vec![with_reservation(9), plate("A")],
+        unreadable: false,
         pool: None,
         happened_at: at(0),
         clock: crate::parking::DeviceClock::default(),

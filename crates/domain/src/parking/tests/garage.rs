@@ -203,6 +203,7 @@ pub fn passage(direction: Direction, credentials: &[Credential], minute: i64) ->
         lane: lane(if direction == Direction::Entry { "in" } else { "out" }),
         direction,
         credentials: credentials.to_vec(),
+        unreadable: false,
         pool: None,
         happened_at: at(minute),
         clock: DeviceClock::default(),

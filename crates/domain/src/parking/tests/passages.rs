@@ -45,6 +45,22 @@ fn a_fact_over_capacity_is_recorded_and_says_so() {
 }
 
 #[test]
+fn a_credential_that_cannot_be_used_is_left_out_of_a_fact_and_refuses_a_request() {
+    let mut garage = Garage::with_places(5);
+    let strange = Credential::Qr { token: "x".repeat(257) };
+    garage.refuses(&enter("in", std::slice::from_ref(&strange)), "CREDENTIAL_INVALID");
+    let entered = garage.passes(Direction::Entry, &[strange.clone(), plate("A")], 0);
+    assert!(irregularities(&entered[0]).contains(&Irregularity::CredentialUnreadable));
+    let left = garage.passes(Direction::Exit, &[plate("A"), strange], 1);
+    assert!(irregularities(&left[0]).contains(&Irregularity::CredentialUnreadable));
+    garage.shows(0, 0, 0);
+    let many: Vec<_> = (0..11).map(|number| plate(&format!("B{number}"))).collect();
+    let entered = garage.at(2).passes(Direction::Entry, &many, 2);
+    assert!(irregularities(&entered[0]).contains(&Irregularity::CredentialUnreadable));
+    garage.shows(1, 0, 0);
+}
+
+#[test]
 fn two_cars_on_one_opening_are_one_grant_and_one_unrequested_passage() {
     let mut garage = Garage::with_places(5);
     garage.enters(&[ticket("1")]);
@@ -151,6 +167,7 @@ fn an_inner_lane_moves_a_vehicle_in_either_direction() {
         lane: lane("ramp"),
         direction,
         credentials: vec![plate("A")],
+        unreadable: false,
         pool: None,
         happened_at: at(0),
         clock: crate::parking::DeviceClock::default(),

@@ -30,9 +30,6 @@ pub(super) fn enter_gate(
         Err(refusal) => return Decision::refused(refusal),
     };
     let pool = pool_of(gate, lane, pool);
-    if let Err(refusal) = gate.known_pool(pool) {
-        return Decision::refused(refusal);
-    }
     let request = Request { lane, credentials, pool, lapsing: lapsing(gate, credentials) };
     let mut events = lapses(gate, &request);
     match admit(gate, &request) {
@@ -123,6 +120,7 @@ fn lapses(gate: &Gate<'_>, request: &Request<'_>) -> Events {
 }
 
 fn admit(gate: &Gate<'_>, request: &Request<'_>) -> Outcome {
+    gate.known_pool(request.pool)?;
     let lane_mode = gate.state.lane_mode(request.lane.id);
     if lane_mode == AdmissionMode::Shut {
         return Err(ParkingRefusal::LaneShut { lane: request.lane.id });
@@ -263,7 +261,8 @@ fn turned_away(
     gate.event_now(ParkingEvent::PassageRefused {
         lane: request.lane.id,
         direction,
-        pool: request.pool,
+        // One that is not there, or no longer, counts nobody.
+        pool: gate.known_pool(request.pool).map_or(request.lane.pool, |known| known.id),
         refusal: refusal.code().to_owned(),
         credentials: request.credentials.to_vec(),
     })

@@ -44,6 +44,15 @@ fn the_last_place_is_granted_once_and_the_car_turned_away_is_an_event() {
 }
 
 #[test]
+fn who_asks_for_a_pool_that_is_gone_is_turned_away_at_the_lane() {
+    let mut garage = Garage::with_places(2);
+    garage.knows(9, 0, 100);
+    garage.facts.reservation.as_mut().unwrap().pool = crate::PoolId::try_new("gone").unwrap();
+    let events = garage.refuses(&enter("in", &[with_reservation(9)]), "POOL_UNKNOWN");
+    assert!(matches!(events[..], [ParkingEvent::PassageRefused { pool: counted, .. }] if counted == pool()));
+}
+
+#[test]
 fn a_pool_of_unknown_capacity_and_one_without_limit_are_never_full() {
     let mut unknown = Garage::of(plan(None, 0, Policies::default()));
     unknown.enters(&[plate("A")]);

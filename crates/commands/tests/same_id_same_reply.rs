@@ -4,7 +4,7 @@
 mod support;
 
 use octocity_commands::{CommandError, HandlerOptions, Outcome, Submission};
-use octocity_domain::parking::{Direction, ParkingCommand, ParkingRefusal};
+use octocity_domain::parking::{Credential, Direction, MatchKey, ParkingCommand, ParkingRefusal};
 use octocity_domain::{CommandId, Timestamp};
 use octocity_log::{Actor, EventLog, Fault, StreamId};
 use support::*;
@@ -79,6 +79,18 @@ async fn an_id_with_another_body_is_refused_and_changes_nothing() {
     let other = Submission { command: enter("gate", "B-2"), ..submission };
     assert_eq!(world.park(other).await.unwrap_err(), CommandError::IdReused);
     assert_eq!(world.events().await.len(), events);
+}
+
+#[tokio::test]
+async fn a_repeat_is_answered_also_by_a_newer_normaliser_of_plates() {
+    let world = World::new().await;
+    let submission = world.submit(enter("gate", "B-1"));
+    let first = world.park(submission.clone()).await.unwrap();
+    let mut again = submission;
+    let ParkingCommand::EnterGate { credentials, .. } = &mut again.command else { panic!("no entry") };
+    let [Credential::Plate(read)] = &mut credentials[..] else { panic!("no plate") };
+    (read.match_key, read.normaliser) = (MatchKey("8-1".to_owned()), 2);
+    assert_eq!(world.park(again).await.unwrap().outcome, first.outcome);
 }
 
 #[tokio::test]

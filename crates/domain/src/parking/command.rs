@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::credentials::Credential;
+use super::credentials::{Credential, as_sent};
 use super::event::{
     AdmissionMode, CredentialChange, DeviceClock, Direction, EstimateBasis, HoldRelease, ModeScope,
     Presumption,
@@ -40,6 +40,7 @@ pub enum ParkingCommand {
     /// A request: may this vehicle enter? `requested_at` is the source's own clock.
     EnterGate {
         lane: LaneId,
+        #[serde(serialize_with = "as_sent")]
         credentials: Vec<Credential>,
         pool: Option<PoolId>,
         requested_at: Option<Timestamp>,
@@ -47,6 +48,7 @@ pub enum ParkingCommand {
     /// A request: may this vehicle leave?
     ExitGate {
         lane: LaneId,
+        #[serde(serialize_with = "as_sent")]
         credentials: Vec<Credential>,
         requested_at: Option<Timestamp>,
     },
@@ -54,6 +56,7 @@ pub enum ParkingCommand {
     RecordPassage {
         lane: LaneId,
         direction: Direction,
+        #[serde(serialize_with = "as_sent")]
         credentials: Vec<Credential>,
         /// Whether more was shown that could not be read, or is never stored.
         unreadable: bool,
@@ -65,14 +68,17 @@ pub enum ParkingCommand {
     OverrideGate {
         lane: LaneId,
         direction: Direction,
+        #[serde(serialize_with = "as_sent")]
         credentials: Vec<Credential>,
         reason: String,
     },
     /// A driver without a ticket: finds the visit by the other credentials, or declares one.
     ReportLostTicket {
         pool: Option<PoolId>,
+        #[serde(serialize_with = "as_sent")]
         credentials: Vec<Credential>,
         /// The new ticket that is handed out.
+        #[serde(serialize_with = "as_sent")]
         replacement: Option<Credential>,
         entered_at: Option<Timestamp>,
         basis: EstimateBasis,
@@ -80,7 +86,9 @@ pub enum ParkingCommand {
     CorrectCredentials {
         visit: VisitId,
         change: CredentialChange,
+        #[serde(serialize_with = "as_sent")]
         old: Option<Credential>,
+        #[serde(serialize_with = "as_sent")]
         new: Option<Credential>,
     },
     CorrectOccupancy {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::command::ParkingRefusal;
 use crate::ids::ReservationId;
@@ -115,6 +115,22 @@ pub(super) fn usable(seen: &[Credential]) -> Cow<'_, [Credential]> {
         Ok(()) => Cow::Borrowed(seen),
         Err(_) => seen.iter().filter(|shown| shown.check().is_ok()).take(CREDENTIALS_MAX).cloned().collect(),
     }
+}
+
+/// In a command as the sender said it: what a normaliser made of a plate is left blank, for a newer one may make
+/// something else of it when the same command comes again.
+pub(crate) fn as_sent<C, S: Serializer>(credentials: &C, serializer: S) -> Result<S::Ok, S::Error>
+where
+    for<'a> &'a C: IntoIterator<Item = &'a Credential>,
+{
+    serializer.collect_seq(credentials.into_iter().map(|shown| match shown {
+        Credential::Plate(read) => Cow::Owned(Credential::Plate(PlateRead {
+            match_key: MatchKey(String::new()),
+            normaliser: 0,
+            ..read.clone()
+        })),
+        other => Cow::Borrowed(other),
+    }))
 }
 
 // What is personal stays out of logs: `Debug` shows the kind only.

@@ -32,10 +32,10 @@ mod tests;
 mod visits;
 
 pub use command::{CoverFact, MoneySide, ParkingCommand, ParkingRefusal, ReservationFact, Review};
-pub(crate) use credentials::check_credentials;
 pub use credentials::{
     CANDIDATES_MAX, CREDENTIAL_MAX_CHARS, CREDENTIALS_MAX, Credential, MatchKey, PlateRead,
 };
+pub(crate) use credentials::{as_sent, check_credentials};
 pub use event::{
     AdmissionMode, Basis, Cover, CredentialChange, Departure, DeviceClock, Direction, Entry, EstimateBasis,
     HoldRelease, Irregularity, JoinedExit, ModeScope, ParkingEvent, Presumption, Reconciliation,

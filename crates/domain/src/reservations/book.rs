@@ -10,7 +10,7 @@ use crate::decider::{Context, Decider, Decision, Fact, Moment, Refusal, refusal_
 use crate::event::Category;
 use crate::facilities::{Plan, Pool};
 use crate::ids::{PoolId, ReservationId, SpotId};
-use crate::parking::{Credential, ParkingRefusal, check_credentials};
+use crate::parking::{Credential, ParkingRefusal, as_sent, check_credentials};
 use crate::time::{Interval, Timestamp, Zone};
 
 /// The longest promise: 30 days.
@@ -131,6 +131,7 @@ pub enum ReservationsCommand {
         pool: PoolId,
         interval: Interval,
         spot: Option<SpotId>,
+        #[serde(serialize_with = "as_sent")]
         credentials: Vec<Credential>,
     },
     CancelReservation {

@@ -1,11 +1,13 @@
 -- Storage format: names and columns stay as they are. The read models' own tables are made from their description.
 
-CREATE TABLE read_models (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
+CREATE TABLE read_models (name TEXT PRIMARY KEY, definition TEXT NOT NULL, partitions INT NOT NULL);
 CREATE TABLE checkpoints (
-    view TEXT PRIMARY KEY,
+    view TEXT NOT NULL,
+    partition INT NOT NULL,
     log UUID NOT NULL,
     epoch BIGINT NOT NULL,
-    position BIGINT NOT NULL
+    position BIGINT NOT NULL,
+    PRIMARY KEY (view, partition)
 );
 CREATE TABLE parked (
     view TEXT NOT NULL COLLATE "C",

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use crate::memory::MemoryRows;
 use crate::row::{Column, Kind, Table, Value};
-use crate::store::{Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, StoreError, TableWrites};
+use crate::store::{
+    Batch, Checkpoint, Direction, Filter, Move, Parked, RowStore, Select, StoreError, TableWrites,
+};
 
 /// One test's storage; it can be opened again, as after a restart.
 pub trait Storage: Send + Sync {
@@ -82,7 +84,7 @@ fn upserts(table: &'static Table, upserts: Vec<Vec<Value>>) -> TableWrites {
 
 fn checkpoint(table: &Table, position: u64) -> Checkpoint {
     let log = LogId(Uuid::from_u128(7));
-    Checkpoint { view: table.name.to_owned(), log, epoch: 3, position: Position(position) }
+    Checkpoint { view: table.name.to_owned(), partition: 0, log, epoch: 3, position: Position(position) }
 }
 
 fn parked(table: &Table, key: &str) -> Parked {
@@ -115,8 +117,8 @@ async fn commit_after(
     writes: Vec<TableWrites>,
     position: u64,
 ) -> Result<(), StoreError> {
-    let checkpoints = writes.iter().map(|writes| checkpoint(writes.table, position)).collect();
-    store.commit(Arc::new(Batch { after, writes, checkpoints, parked: Vec::new() })).await
+    let moves = writes.iter().map(|writes| Move { after, to: checkpoint(writes.table, position) }).collect();
+    store.commit(Arc::new(Batch { writes, moves, parked: Vec::new() })).await
 }
 
 async fn all(store: &dyn RowStore, table: &'static Table) -> Vec<Vec<Value>> {
@@ -161,13 +163,57 @@ pub async fn lets_one_of_two_writers_go_on(storage: &dyn Storage) {
     }
     // A checkpoint of another log stands nowhere in this one.
     let other = Checkpoint { log: LogId(Uuid::from_u128(8)), ..checkpoint(&CARS, 12) };
-    let batch = Batch { after: Position(9), checkpoints: vec![other], ..Batch::default() };
+    let batch = Batch { moves: vec![Move { after: Position(9), to: other }], ..Batch::default() };
     assert_eq!(store.commit(Arc::new(batch)).await, overtaken);
     // All of a batch's views or none.
     let both = [car(7), vec![upserts(&OTHERS, vec![])]].concat();
     let overtaken = Err(StoreError::Overtaken("others".to_owned()));
     assert_eq!(commit_after(&*store, Position(9), both, 12).await, overtaken);
     assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(&CARS, 9)]);
+}
+
+/// Of a store that can be shared: opened with a number of partitions.
+pub async fn keeps_a_checkpoint_for_each_partition(open: &(dyn Fn(i32) -> Arc<dyn RowStore> + Sync)) {
+    let store = open(3);
+    store.ensure(&[&CARS, &OTHERS]).await.unwrap();
+    let step = |partition, after, position, number| {
+        let to = Checkpoint { partition, ..checkpoint(&CARS, position) };
+        let moves = vec![Move { after: Position(after), to }];
+        let writes = vec![upserts(&CARS, vec![car(1, number, "red", None)])];
+        let store = Arc::clone(&store);
+        async move { store.commit(Arc::new(Batch { writes, moves, parked: Vec::new() })).await }
+    };
+    let place = || async { store.select(Select::new(&CARS)).await.unwrap().position };
+    step(0, 0, 4, 1).await.unwrap();
+    step(1, 0, 7, 2).await.unwrap();
+    assert_eq!(place().await, Position(0), "the third partition is at the beginning");
+    step(2, 0, 9, 3).await.unwrap();
+    assert_eq!(place().await, Position(4));
+    // Who lost a partition writes nothing there, and nobody is held up by others' partitions.
+    assert_eq!(step(1, 0, 8, 4).await, Err(StoreError::Overtaken("cars".to_owned())));
+    let (one, other) = tokio::join!(step(0, 4, 9, 5), step(1, 7, 9, 6));
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!((place().await, all(&*store, &CARS).await.len()), (Position(9), 5));
+}
+
+/// Of a store that outlives the number of its partitions.
+pub async fn goes_on_with_another_number_of_partitions(open: &(dyn Fn(i32) -> Arc<dyn RowStore> + Sync)) {
+    let partitions = |number: i32| async move {
+        let store = open(number);
+        store.ensure(&[&CARS, &OTHERS]).await.unwrap();
+        store
+    };
+    let store = partitions(1).await;
+    let row = car(1, 1, "red", None);
+    commit(&*store, vec![upserts(&CARS, vec![row.clone()])], 5).await.unwrap();
+    let store = partitions(3).await;
+    assert_eq!((all(&*store, &CARS).await, store.checkpoints().await.unwrap().len()), (vec![row], 3));
+    assert_eq!(store.select(Select::new(&CARS)).await.unwrap().position, Position(5));
+    let one = Move { after: Position(5), to: checkpoint(&CARS, 6) };
+    store.commit(Arc::new(Batch { moves: vec![one], ..Batch::default() })).await.unwrap();
+    // At several positions there is no one to go on from.
+    let store = partitions(2).await;
+    assert_eq!((all(&*store, &CARS).await, store.checkpoints().await.unwrap()), (vec![], vec![]));
 }
 
 pub async fn says_rows_and_checkpoint_of_one_read(storage: &dyn Storage) {

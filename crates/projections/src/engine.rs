@@ -1,12 +1,12 @@
 //! Brings the rows to the log's head: reads and decodes each event once, folds it into every view, and commits
 //! the changed rows with the checkpoints, batch by batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use octocity_log::{EventLog, Position};
+use octocity_log::{EventLog, LogId, Position, Tail, partitions_of};
 use tokio::sync::watch;
 
 use crate::analytics::RowFigures;
@@ -14,36 +14,63 @@ use crate::live::Live;
 use crate::models::{Progress, ReadModels, Stats};
 use crate::projector::{Decoded, Folded, Projector};
 use crate::row::Table;
-use crate::store::{Batch, Checkpoint, RowStore, StoreError};
+use crate::store::{Batch, Checkpoint, Move, RowStore, StoreError};
 use crate::views;
 
 #[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
-    /// How many events are folded into one commit at most. Fewer are, when fewer wait.
+    /// How many events of a partition are folded into one commit at most. Fewer are, when fewer wait.
     pub batch_events: usize,
     /// How long the engine pauses after a fault before it tries again.
     pub retry_seconds: u64,
+    /// Whether what the log says of its head is the newest there is: a checkpoint ahead of it is then of a log that was
+    /// put back. Where several processes share the log, another may have seen more of it.
+    pub sole_owner: bool,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { batch_events: 4_096, retry_seconds: 1 }
+        Self { batch_events: 4_096, retry_seconds: 1, sole_owner: true }
     }
 }
 
-/// One view with its checkpoint.
+/// One view with its checkpoint in each partition.
 struct Track {
     projector: Box<dyn Projector>,
-    checkpoint: Position,
+    checkpoints: BTreeMap<i32, Position>,
 }
 
-/// The one writer of the read models. Runs in one place at a time.
+impl Track {
+    fn stands_at(&self, partition: i32, at: Position) -> bool {
+        self.checkpoints.get(&partition) == Some(&at)
+    }
+
+    /// In the partition that is furthest behind.
+    fn position(&self) -> Position {
+        self.checkpoints.values().copied().min().unwrap_or_default()
+    }
+}
+
+/// What is next in a partition.
+struct Part {
+    partition: i32,
+    after: Position,
+    next: Position,
+    events: Vec<Decoded>,
+}
+
+/// The writer of the read models, in some partitions of the log or in all of them. Where two write one partition, one is
+/// refused and takes up what the other wrote.
 pub struct Engine {
-    log: Arc<dyn EventLog>,
+    log: LogId,
+    epoch: u32,
+    tails: BTreeMap<i32, Arc<dyn Tail>>,
     models: ReadModels,
     tracks: Vec<Track>,
     progress: watch::Sender<Progress>,
     options: EngineOptions,
+    /// Since the last fault it is not known what was written.
+    faulty: bool,
 }
 
 /// How far a rebuild or catching up is.
@@ -57,16 +84,26 @@ pub struct Step {
 }
 
 impl Engine {
-    /// Makes the tables and takes up the checkpoints. A view whose checkpoint is not of this log, or ahead of it (its
-    /// rows outlived a log that was put back), starts anew.
+    /// Folds the whole log, in as many partitions as the store has. See [`Engine::of_partitions`].
     pub async fn open(
         log: Arc<dyn EventLog>,
         store: Arc<dyn RowStore>,
         options: EngineOptions,
     ) -> Result<Self, StoreError> {
-        let tracks =
-            views::all().into_iter().map(|projector| Track { projector, checkpoint: Position::default() });
-        let tracks = tracks.collect::<Vec<_>>();
+        let tails = partitions_of(&log, store.partitions());
+        Self::of_partitions((log.id(), log.epoch()), tails, store, options).await
+    }
+
+    /// Makes the tables and takes up the checkpoints. A view whose checkpoint is not of this log and epoch, or ahead of it
+    /// (its rows outlived a log that was put back), starts anew.
+    pub async fn of_partitions(
+        (log, epoch): (LogId, u32),
+        tails: BTreeMap<i32, Arc<dyn Tail>>,
+        store: Arc<dyn RowStore>,
+        options: EngineOptions,
+    ) -> Result<Self, StoreError> {
+        let track = |projector| Track { projector, checkpoints: BTreeMap::new() };
+        let tracks = views::all().into_iter().map(track).collect::<Vec<_>>();
         let tables = tracks.iter().map(|track| track.projector.table()).collect::<Vec<_>>();
         store.ensure(&tables).await?;
         let (progress, receiver) = watch::channel(Progress::new());
@@ -74,7 +111,7 @@ impl Engine {
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
         let live = Arc::new(Live::default());
         let models = ReadModels { store, figures, live, progress: receiver, stats };
-        let mut engine = Self { log, models, tracks, progress, options };
+        let mut engine = Self { log, epoch, tails, models, tracks, progress, options, faulty: false };
         engine.restart().await?;
         Ok(engine)
     }
@@ -85,23 +122,21 @@ impl Engine {
 
     /// Takes up what the store says, and nothing else: also after a fault, when it is not known what was written.
     async fn restart(&mut self) -> Result<(), StoreError> {
-        let head = *self.log.head().borrow();
         let known = self.models.store.checkpoints().await?;
-        let known = known.iter().map(|known| (known.view.as_str(), known)).collect::<HashMap<_, _>>();
-        for track in &mut self.tracks {
-            let table = track.projector.table();
-            let of_this_log = |known: &&&Checkpoint| {
-                known.log == self.log.id() && known.epoch == self.log.epoch() && known.position <= head
-            };
-            match known.get(table.name) {
-                Some(checkpoint) if of_this_log(&checkpoint) => track.checkpoint = checkpoint.position,
-                Some(_) => {
-                    tracing::warn!(view = table.name, "a read model is not of this log; it is rebuilt");
-                    self.models.store.reset(table).await?;
-                    track.checkpoint = Position::default();
-                }
-                None => track.checkpoint = Position::default(),
+        let mut of_view = HashMap::<&str, Vec<&Checkpoint>>::new();
+        known.iter().for_each(|known| of_view.entry(&known.view).or_default().push(known));
+        for index in 0..self.tracks.len() {
+            let table = self.tracks[index].projector.table();
+            let mut known = of_view.remove(table.name).unwrap_or_default();
+            if known.iter().any(|known| !self.is_of_this_log(known)) {
+                tracing::warn!(view = table.name, "a read model is not of this log; it is rebuilt");
+                self.models.store.reset(table).await?;
+                known.clear();
             }
+            let at = |partition: i32| known.iter().find(|known| known.partition == partition);
+            let position = |partition: &i32| at(*partition).map_or(Position::default(), |at| at.position);
+            let checkpoints = self.tails.keys().map(|partition| (*partition, position(partition)));
+            self.tracks[index].checkpoints = checkpoints.collect();
         }
         let mut parked = HashMap::<String, HashSet<String>>::new();
         let standing = self.models.store.parked(&[]).await?;
@@ -113,16 +148,35 @@ impl Engine {
             let keys = parked.remove(track.projector.table().name).unwrap_or_default();
             track.projector.restart(keys);
         }
+        self.faulty = false;
         self.announce();
         Ok(())
     }
 
+    fn is_of_this_log(&self, known: &Checkpoint) -> bool {
+        let is_ahead = |tail: &Arc<dyn Tail>| known.position > *tail.head().borrow();
+        let ahead = self.options.sole_owner && self.tails.get(&known.partition).is_some_and(is_ahead);
+        (known.log, known.epoch) == (self.log, self.epoch) && !ahead
+    }
+
     /// Folds until every view is at the log's head as it is now or later. `on_step` is told after every commit.
     pub async fn catch_up(&mut self, mut on_step: impl FnMut(Step)) -> Result<Position, StoreError> {
-        while let Some(step) = self.step().await? {
-            on_step(step);
+        loop {
+            if self.faulty {
+                self.restart().await?;
+            }
+            match self.step().await {
+                Ok(Some(step)) => on_step(step),
+                Ok(None) => return Ok(self.models.position()),
+                Err(StoreError::Overtaken(view)) => {
+                    tracing::debug!(
+                        view,
+                        "another process has written this view; its checkpoint is taken up"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(self.models.position())
     }
 
     /// Forgets the rows of these views (all of them if none is named) and folds them anew from the log.
@@ -144,28 +198,20 @@ impl Engine {
     /// Follows the log until `shutdown` is true or its sender is gone. A fault is logged when it begins, and tried
     /// again until it is over.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let mut head = self.log.head();
-        let mut faulty = false;
+        // All partitions are of one log.
+        let Some(mut head) = self.tails.values().next().map(|tail| tail.head()) else { return };
         while !*shutdown.borrow() {
             head.borrow_and_update();
-            let caught_up = match faulty {
-                true => match self.restart().await {
-                    Ok(()) => self.follow(&shutdown).await,
-                    Err(error) => Err(error),
-                },
-                false => self.follow(&shutdown).await,
-            };
-            let pause = match caught_up {
+            let pause = match self.follow(&shutdown).await {
                 Ok(()) => None,
                 Err(error) => {
-                    if !faulty {
+                    if !self.models.stats.faulty.load(Ordering::Relaxed) {
                         tracing::error!(%error, "the read models stand still; they are tried again");
                     }
                     Some(Duration::from_secs(self.options.retry_seconds))
                 }
             };
-            faulty = pause.is_some();
-            self.models.stats.faulty.store(faulty, Ordering::Relaxed);
+            self.models.stats.faulty.store(pause.is_some(), Ordering::Relaxed);
             let next = async {
                 match pause {
                     Some(pause) => tokio::time::sleep(pause).await,
@@ -182,40 +228,73 @@ impl Engine {
         }
     }
 
+    /// To the log's head as it is now, unless it is told to stop before.
     async fn follow(&mut self, shutdown: &watch::Receiver<bool>) -> Result<(), StoreError> {
-        while !*shutdown.borrow() && self.step().await?.is_some() {}
+        while !*shutdown.borrow() {
+            if self.faulty {
+                self.restart().await?;
+            }
+            match self.step().await {
+                Ok(Some(_)) | Err(StoreError::Overtaken(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 
     /// One batch for the views that are furthest ahead of those behind the head: what is live stays live while
     /// another view is rebuilt. None: all are at the head.
     async fn step(&mut self) -> Result<Option<Step>, StoreError> {
-        let head = *self.log.head().borrow();
-        let behind = self.tracks.iter().map(|track| track.checkpoint).filter(|checkpoint| *checkpoint < head);
-        let Some(after) = behind.max() else { return Ok(None) };
-        let page = self.log.read_all(after, self.options.batch_events, &[], &[]).await?;
-        if page.next <= after {
+        let parts = self.read().await?;
+        if parts.is_empty() {
             return Ok(None);
         }
-        let decoded = page.events.into_iter().map(Decoded::of).collect::<Vec<_>>();
-        self.fold(after, page.next, &decoded).await?;
-        self.models.stats.events.fetch_add(decoded.len() as u64, Ordering::Relaxed);
-        let position = self.tracks.iter().map(|track| track.checkpoint).min().unwrap_or(page.next);
-        Ok(Some(Step { events: decoded.len(), position, head }))
+        let folded = self.fold(&parts).await;
+        self.faulty = folded.is_err();
+        folded?;
+        let events = parts.iter().map(|part| part.events.len()).sum::<usize>();
+        self.models.stats.events.fetch_add(events as u64, Ordering::Relaxed);
+        let position = self.tracks.iter().map(Track::position).min().unwrap_or_default();
+        let head = self.tails.values().map(|tail| *tail.head().borrow()).max().unwrap_or_default();
+        Ok(Some(Step { events, position, head }))
     }
 
-    /// Folds the events into the views that are at `after`, and brings these to `next`.
-    async fn fold(&mut self, after: Position, next: Position, events: &[Decoded]) -> Result<(), StoreError> {
-        let mut batch = Batch { after, ..Batch::default() };
-        for track in self.tracks.iter_mut().filter(|track| track.checkpoint == after) {
-            track.projector.prepare(&*self.models.store, events).await?;
-            let Folded { writes, parked } = track.projector.fold(events);
-            batch.checkpoints.push(Checkpoint {
-                view: track.projector.table().name.to_owned(),
-                log: self.log.id(),
-                epoch: self.log.epoch(),
-                position: next,
-            });
+    async fn read(&mut self) -> Result<Vec<Part>, StoreError> {
+        let mut parts = Vec::new();
+        for (partition, tail) in &self.tails {
+            let head = *tail.head().borrow();
+            let at = self.tracks.iter().filter_map(|track| track.checkpoints.get(partition));
+            let Some(after) = at.copied().filter(|at| *at < head).max() else { continue };
+            let page = tail.read_after(after, self.options.batch_events).await?;
+            if page.next > after {
+                let events = page.events.into_iter().map(Decoded::of).collect();
+                parts.push(Part { partition: *partition, after, next: page.next, events });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Folds each part into the views that are where it begins, and brings these to its end.
+    async fn fold(&mut self, parts: &[Part]) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for track in &mut self.tracks {
+            let parts = parts.iter().filter(|part| track.stands_at(part.partition, part.after));
+            let parts = parts.collect::<Vec<_>>();
+            let events = parts.iter().flat_map(|part| &part.events).collect::<Vec<_>>();
+            track.projector.prepare(&*self.models.store, &events).await?;
+            let Folded { writes, parked } = track.projector.fold(&events);
+            let view = track.projector.table().name;
+            batch.moves.extend(parts.iter().map(|part| Move {
+                after: part.after,
+                to: Checkpoint {
+                    view: view.to_owned(),
+                    partition: part.partition,
+                    log: self.log,
+                    epoch: self.epoch,
+                    position: part.next,
+                },
+            }));
             if !writes.upserts.is_empty() || !writes.deletes.is_empty() {
                 batch.writes.push(writes);
             }
@@ -223,12 +302,16 @@ impl Engine {
         }
         let batch = Arc::new(batch);
         self.models.store.commit(Arc::clone(&batch)).await?;
-        self.tracks
-            .iter_mut()
-            .filter(|track| track.checkpoint == after)
-            .for_each(|track| track.checkpoint = next);
+        for track in &mut self.tracks {
+            for part in
+                parts.iter().filter(|part| track.stands_at(part.partition, part.after)).collect::<Vec<_>>()
+            {
+                track.checkpoints.insert(part.partition, part.next);
+            }
+        }
         self.count(&batch);
         self.announce();
+        let next = parts.iter().map(|part| part.next).max().unwrap_or_default();
         for writes in &batch.writes {
             let rows = writes.upserts.iter().chain(&writes.deletes).map(Vec::as_slice);
             self.models.live.publish(writes.table, rows, next);
@@ -255,7 +338,7 @@ impl Engine {
     }
 
     fn announce(&self) {
-        let progress = self.tracks.iter().map(|track| (track.projector.table().name, track.checkpoint));
+        let progress = self.tracks.iter().map(|track| (track.projector.table().name, track.position()));
         self.progress.send_replace(progress.collect());
     }
 }

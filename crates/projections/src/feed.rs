@@ -147,7 +147,10 @@ impl Feed {
             let this = known.iter().filter(|known| {
                 known.view == view && known.log == self.tail.id() && known.epoch == self.tail.epoch()
             });
-            (view, this.map(|known| known.position).min().unwrap_or_default())
+            let this: Vec<_> = this.map(|known| known.position).collect();
+            let all = this.len() == self.models.store.partitions().unsigned_abs() as usize;
+            // A partition without a checkpoint is at the log's beginning.
+            (view, this.into_iter().min().filter(|_| all).unwrap_or_default())
         };
         let views = self.projectors.iter().map(|projector| projector.table().name);
         let progress: Progress = views.map(of).collect();

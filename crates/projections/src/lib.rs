@@ -41,5 +41,5 @@ pub use models::{Progress, ReadModels, Stats};
 pub use query::{Query, Rows};
 pub use row::{Column, Field, Json, Kind, Row, RowError, Table, Value};
 pub use store::{
-    Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, Selected, StoreError, TableWrites,
+    Batch, Checkpoint, Direction, Filter, Move, Parked, RowStore, Select, Selected, StoreError, TableWrites,
 };

@@ -14,7 +14,7 @@ type Rows = BTreeMap<Vec<Value>, Vec<Value>>;
 #[derive(Default)]
 struct Inner {
     tables: BTreeMap<&'static str, (&'static Table, Rows)>,
-    checkpoints: BTreeMap<String, Checkpoint>,
+    checkpoints: BTreeMap<(String, i32), Checkpoint>,
     parked: BTreeMap<(String, String), Parked>,
     faults: VecDeque<Option<CommitFault>>,
 }
@@ -27,14 +27,24 @@ pub enum CommitFault {
     ReplyLost,
 }
 
-#[derive(Default)]
 pub struct MemoryRows {
     inner: Mutex<Inner>,
+    partitions: i32,
+}
+
+impl Default for MemoryRows {
+    fn default() -> Self {
+        Self::of_partitions(1)
+    }
 }
 
 impl MemoryRows {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub fn of_partitions(partitions: i32) -> Self {
+        Self { inner: Mutex::default(), partitions }
     }
 
     /// The next commits meet these in turn; None lets one pass.
@@ -59,13 +69,17 @@ impl Inner {
     }
 
     fn forget(&mut self, view: &str) {
-        self.checkpoints.remove(view);
+        self.checkpoints.retain(|(known, _), _| known != view);
         self.parked.retain(|(parked_view, _), _| parked_view != view);
     }
 }
 
 #[async_trait]
 impl RowStore for MemoryRows {
+    fn partitions(&self) -> i32 {
+        self.partitions
+    }
+
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
         let mut inner = self.lock();
         for table in tables {
@@ -95,9 +109,10 @@ impl RowStore for MemoryRows {
         if fault == Some(CommitFault::NotWritten) {
             return failed();
         }
-        for next in &batch.checkpoints {
-            if !Checkpoint::stands_at(inner.checkpoints.get(&next.view), batch.after, next) {
-                return Err(StoreError::Overtaken(next.view.clone()));
+        let place = |to: &Checkpoint| (to.view.clone(), to.partition);
+        for one in &batch.moves {
+            if !one.begins_at(inner.checkpoints.get(&place(&one.to))) {
+                return Err(StoreError::Overtaken(one.to.view.clone()));
             }
         }
         for writes in &batch.writes {
@@ -112,8 +127,8 @@ impl RowStore for MemoryRows {
                 rows.remove(key);
             }
         }
-        for checkpoint in &batch.checkpoints {
-            inner.checkpoints.insert(checkpoint.view.clone(), checkpoint.clone());
+        for one in &batch.moves {
+            inner.checkpoints.insert(place(&one.to), one.to.clone());
         }
         for parked in &batch.parked {
             let key = (parked.view.clone(), parked.key.clone());
@@ -127,7 +142,8 @@ impl RowStore for MemoryRows {
         let filters = select.filters.iter().map(|filter| Ok((select.index(filter.column())?, filter)));
         let filters = filters.collect::<Result<Vec<_>, StoreError>>()?;
         let mut inner = self.lock();
-        let position = inner.checkpoints.get(select.table.name).map(|known| known.position);
+        let of = |partition| inner.checkpoints.get(&(select.table.name.to_owned(), partition));
+        let position = (0..self.partitions).map(|at| of(at).map(|known| known.position)).min().flatten();
         let rows = inner.rows(select.table)?;
         let holds = |row: &&Vec<Value>| filters.iter().all(|(index, filter)| filter.holds(&row[*index]));
         let mut found = rows.values().filter(holds).collect::<Vec<_>>();

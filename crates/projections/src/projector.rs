@@ -50,8 +50,8 @@ pub(crate) trait Projector: Send {
     /// Forgets what is cached and stands still at these keys from now on.
     fn restart(&mut self, parked: HashSet<String>);
     /// Loads the rows that the events concern and that are not cached.
-    async fn prepare(&mut self, store: &dyn RowStore, events: &[Decoded]) -> Result<(), StoreError>;
-    fn fold(&mut self, events: &[Decoded]) -> Folded;
+    async fn prepare(&mut self, store: &dyn RowStore, events: &[&Decoded]) -> Result<(), StoreError>;
+    fn fold(&mut self, events: &[&Decoded]) -> Folded;
 }
 
 /// The keys and streams of one view that stand still.
@@ -224,7 +224,7 @@ impl<V: View> Projector for Fold<V> {
         self.standing.restart(parked);
     }
 
-    async fn prepare(&mut self, store: &dyn RowStore, events: &[Decoded]) -> Result<(), StoreError> {
+    async fn prepare(&mut self, store: &dyn RowStore, events: &[&Decoded]) -> Result<(), StoreError> {
         self.batch += 1;
         let mut missing = Vec::<Vec<Value>>::new();
         for decoded in events {
@@ -250,7 +250,7 @@ impl<V: View> Projector for Fold<V> {
         Ok(())
     }
 
-    fn fold(&mut self, events: &[Decoded]) -> Folded {
+    fn fold(&mut self, events: &[&Decoded]) -> Folded {
         for decoded in events {
             if let Some(record) = self.standing.admit(decoded, V::CATEGORIES) {
                 self.apply(&record, &decoded.recorded);

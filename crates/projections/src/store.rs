@@ -8,22 +8,33 @@ use thiserror::Error;
 
 use crate::row::{RowError, Table, Value};
 
-/// Up to where a view has folded which log. Opaque positions are comparable only within log and epoch.
+/// Up to where a view has folded a partition of which log. Opaque positions are comparable only within log and epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The view's name: that of its table.
     pub view: String,
+    /// Which of [`RowStore::partitions`], from 0.
+    pub partition: i32,
     pub log: LogId,
     pub epoch: u32,
     pub position: Position,
 }
 
-impl Checkpoint {
-    /// Whether a view whose stored checkpoint is this one stands where a batch begins that ends at `next`.
-    pub fn stands_at(known: Option<&Self>, after: Position, next: &Self) -> bool {
+/// A checkpoint that moves on: from where, in the same log and epoch, and to where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The position before all others where there is no checkpoint yet.
+    pub after: Position,
+    pub to: Checkpoint,
+}
+
+impl Move {
+    /// Whether it begins where the stored checkpoint is.
+    pub fn begins_at(&self, known: Option<&Checkpoint>) -> bool {
+        let Self { after, to } = self;
         match known {
-            Some(known) => (known.log, known.epoch, known.position) == (next.log, next.epoch, after),
-            None => after == Position::default(),
+            Some(known) => (known.log, known.epoch, known.position) == (to.log, to.epoch, *after),
+            None => *after == Position::default(),
         }
     }
 }
@@ -54,12 +65,10 @@ pub struct TableWrites {
 /// All of it is written in one transaction, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Where the views of `checkpoints` stand, in the same log and epoch; the position before all others where they
-    /// have none yet. Where one stands elsewhere, somebody else wrote meanwhile: nothing is written, and the writer
-    /// is told [`StoreError::Overtaken`].
-    pub after: Position,
     pub writes: Vec<TableWrites>,
-    pub checkpoints: Vec<Checkpoint>,
+    /// Where one begins elsewhere than the stored checkpoint is, somebody else wrote meanwhile: nothing is written, and
+    /// the writer is told [`StoreError::Overtaken`].
+    pub moves: Vec<Move>,
     pub parked: Vec<Parked>,
 }
 
@@ -167,7 +176,7 @@ impl Select {
 #[derive(Clone, Debug, Default)]
 pub struct Selected {
     pub rows: Vec<Vec<Value>>,
-    /// The view's checkpoint.
+    /// The view's checkpoint: of all partitions the one that is furthest behind.
     pub position: Position,
     /// Whether rows follow after these (before these, with `from_end`).
     pub has_more: bool,
@@ -194,7 +203,14 @@ pub enum StoreError {
 
 #[async_trait]
 pub trait RowStore: Send + Sync + 'static {
-    /// Makes the tables. One whose columns, key or indexes have changed is made anew, empty and without checkpoint.
+    /// Into how many partitions the log is cut for those who write here, each with its own checkpoint. A row belongs to
+    /// one of them.
+    fn partitions(&self) -> i32 {
+        1
+    }
+
+    /// Makes the tables. One whose columns, key or indexes have changed is made anew, empty and without checkpoint. So
+    /// is one that was written with another number of partitions, unless all of these were at one position.
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
 
     /// The rows of those keys that have one, in any order.

@@ -16,3 +16,11 @@ impl Storage for Memory {
 }
 
 octocity_projections::row_store_contract!(Memory(Arc::new(MemoryRows::new())));
+
+#[tokio::test]
+async fn writers_share_partitions() {
+    octocity_projections::contract::keeps_a_checkpoint_for_each_partition(&|number| {
+        Arc::new(MemoryRows::of_partitions(number))
+    })
+    .await;
+}

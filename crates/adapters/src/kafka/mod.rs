@@ -14,7 +14,6 @@ mod fault;
 mod handover;
 mod hearing;
 mod options;
-mod partition;
 mod publisher;
 mod reader;
 mod record;
@@ -25,7 +24,6 @@ mod topics;
 
 pub use fault::KafkaFault;
 pub use options::KafkaOptions;
-pub use partition::partition_of;
 pub use reader::{Batch, Checkpoints, Reader, ReaderOptions, ReaderStats};
 pub use record::Watermark;
 pub use relay::{Relay, RelayOptions, RelayStats, Standing};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use octocity_log::{LogId, Position, RecordedEvent, decode};
+use octocity_log::{LogId, Position, RecordedEvent, decode, partition_of};
 use octocity_published::{CloudEvent, HEADERS, publish};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::fault::KafkaFault;
 use super::hearing::Hearing;
 use super::options::KafkaOptions;
-use super::partition::partition_of;
 use super::record::{Watermark, event_headers, watermark_headers};
 use super::relay::RelayStats;
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use octocity_adapters::kafka::{Batch, Checkpoints, KafkaFault, KafkaOptions, Reader, partition_of};
+use octocity_adapters::kafka::{Batch, Checkpoints, KafkaFault, KafkaOptions, Reader};
 use octocity_domain::FacilityId;
-use octocity_log::{EventLog, MemoryLog, Position, RecordedEvent};
+use octocity_log::{EventLog, MemoryLog, Position, RecordedEvent, partition_of};
 use tokio::task::JoinHandle;
 
 use crate::broker::shared;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use octocity_adapters::kafka::{KafkaOptions, Reader, partition_of};
+use octocity_adapters::kafka::{KafkaOptions, Reader};
 use octocity_domain::Category;
 use octocity_log::contract::{batch, client_id, must_append};
-use octocity_log::{EventLog, MemoryLog, Position, StreamId};
+use octocity_log::{EventLog, MemoryLog, Position, StreamId, partition_of};
 use octocity_published::{CloudEvent, HEADERS, publish};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};

@@ -28,7 +28,7 @@ async fn history() -> (Arc<History>, Vec<TableHash>) {
 }
 
 async fn engine(history: &History, rows: PostgresRows) -> Engine {
-    let options = EngineOptions { batch_events: 20, retry_seconds: 0 };
+    let options = EngineOptions { batch_events: 20, retry_seconds: 0, sole_owner: true };
     Engine::open(Arc::new(history.log.clone()), Arc::new(rows), options).await.unwrap()
 }
 

@@ -35,6 +35,17 @@ mod rows {
     octocity_projections::row_store_contract!(Schema::new());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_share_partitions() {
+    let open = |schema: &Schema, number| -> Arc<dyn RowStore> {
+        Arc::new(PostgresRows::of_partitions(schema.database(), number))
+    };
+    let (one, other) = (Schema::new(), Schema::new());
+    octocity_projections::contract::keeps_a_checkpoint_for_each_partition(&|number| open(&one, number)).await;
+    octocity_projections::contract::goes_on_with_another_number_of_partitions(&|number| open(&other, number))
+        .await;
+}
+
 mod processes {
     use super::*;
 

@@ -190,7 +190,7 @@ impl Projector for OccupancyHours {
         self.standing.restart(parked);
     }
 
-    async fn prepare(&mut self, store: &dyn RowStore, events: &[Decoded]) -> Result<(), StoreError> {
+    async fn prepare(&mut self, store: &dyn RowStore, events: &[&Decoded]) -> Result<(), StoreError> {
         self.batch += 1;
         let mut earliest = HashMap::<PoolKey, i64>::new();
         for decoded in events {
@@ -209,7 +209,7 @@ impl Projector for OccupancyHours {
         Ok(())
     }
 
-    fn fold(&mut self, events: &[Decoded]) -> Folded {
+    fn fold(&mut self, events: &[&Decoded]) -> Folded {
         for decoded in events {
             if let Some(record) = self.standing.admit(decoded, CATEGORIES) {
                 self.apply(&record, decoded);

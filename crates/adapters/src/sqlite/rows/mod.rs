@@ -202,10 +202,10 @@ fn write_table(transaction: &Transaction<'_>, writes: &TableWrites) -> rusqlite:
 /// Whether all of its views stand where the batch begins.
 fn check_checkpoints(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
     let known = stored_checkpoints(transaction).map_err(|error| fault(&error))?;
-    for next in &batch.checkpoints {
-        let known = known.iter().find(|known| known.view == next.view);
-        if !Checkpoint::stands_at(known, batch.after, next) {
-            return Err(StoreError::Overtaken(next.view.clone()));
+    for one in &batch.moves {
+        let known = known.iter().find(|known| known.view == one.to.view);
+        if !one.begins_at(known) {
+            return Err(StoreError::Overtaken(one.to.view.clone()));
         }
     }
     Ok(())
@@ -216,6 +216,8 @@ fn stored_checkpoints(connection: &Connection) -> rusqlite::Result<Vec<Checkpoin
     let rows = known.query_map([], |row| {
         Ok(Checkpoint {
             view: row.get(0)?,
+            // One process has one partition.
+            partition: 0,
             log: LogId(Uuid::from_bytes(row.get(1)?)),
             epoch: row.get(2)?,
             position: Position(row.get::<_, i64>(3)?.cast_unsigned()),
@@ -232,7 +234,7 @@ fn write_batch(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result
         "INSERT INTO checkpoints (view, log, epoch, position) VALUES (?, ?, ?, ?)
          ON CONFLICT (view) DO UPDATE SET log = excluded.log, epoch = excluded.epoch, position = excluded.position",
     )?;
-    for checkpoint in &batch.checkpoints {
+    for checkpoint in batch.moves.iter().map(|one| &one.to) {
         let position = stored_position(checkpoint.position);
         place.execute(params![checkpoint.view, checkpoint.log.0.as_bytes(), checkpoint.epoch, position])?;
     }

@@ -1,14 +1,14 @@
-//! Requests at a lane: may this vehicle enter, may it leave.
+//! Requests at a lane: may this vehicle enter; what covers an exit stands in `exits`.
 
-use super::command::{CoverFact, MoneySide, ParkingRefusal, ReservationFact};
+use super::command::{ParkingRefusal, ReservationFact};
 use super::credentials::{Credential, check_credentials};
 use super::event::{
-    AdmissionMode, Basis, Cover, Departure, DeviceClock, Direction, HoldRelease, Irregularity, ParkingEvent,
+    AdmissionMode, Basis, Cover, DeviceClock, Direction, HoldRelease, Irregularity, ParkingEvent,
 };
 use super::gates::{Events, Gate, Outcome, check_reason};
 use super::state::{OpenGrant, PoolLedger, Right, match_keys, shares};
 use crate::decider::{Decision, Fact, Refusal};
-use crate::facilities::{AntiPassback, EarlyArrival, EntryLimit, Lane, MoneySideDown};
+use crate::facilities::{AntiPassback, EarlyArrival, EntryLimit, Lane};
 use crate::ids::{GrantId, LaneId, PoolId, ReservationId, VisitId};
 use crate::time::Timestamp;
 
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 const FUTURE_SECONDS: i64 = 60;
 const REQUEST_AGE_SECONDS: i64 = 15 * 60;
 
-type Decided = Decision<ParkingEvent, ParkingRefusal>;
+pub(super) type Decided = Decision<ParkingEvent, ParkingRefusal>;
 
 pub(super) fn enter_gate(
     gate: &Gate<'_>,
@@ -44,12 +44,12 @@ pub(super) fn enter_gate(
     }
 }
 
-struct Request<'a> {
-    lane: &'a Lane,
-    credentials: &'a [Credential],
-    pool: PoolId,
+pub(super) struct Request<'a> {
+    pub lane: &'a Lane,
+    pub credentials: &'a [Credential],
+    pub pool: PoolId,
     /// Grants that end with this request: their places and rights are free for it.
-    lapsing: Vec<(GrantId, &'a OpenGrant)>,
+    pub lapsing: Vec<(GrantId, &'a OpenGrant)>,
 }
 
 impl Request<'_> {
@@ -86,7 +86,7 @@ fn pool_of(gate: &Gate<'_>, lane: &Lane, asked: Option<PoolId>) -> PoolId {
     reserved.or(asked).unwrap_or(lane.pool)
 }
 
-fn well_formed<'a>(
+pub(super) fn well_formed<'a>(
     gate: &'a Gate<'_>,
     lane: LaneId,
     credentials: &[Credential],
@@ -248,11 +248,11 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
     events
 }
 
-fn expiry(gate: &Gate<'_>) -> Timestamp {
+pub(super) fn expiry(gate: &Gate<'_>) -> Timestamp {
     gate.now().plus_seconds(i64::from(gate.plan.policies.grant_limit_seconds))
 }
 
-fn turned_away(
+pub(super) fn turned_away(
     gate: &Gate<'_>,
     request: &Request<'_>,
     direction: Direction,
@@ -265,106 +265,6 @@ fn turned_away(
         pool: gate.known_pool(request.pool).map_or(request.lane.pool, |known| known.id),
         refusal: refusal.code().to_owned(),
         credentials: request.credentials.to_vec(),
-    })
-}
-
-pub(super) fn exit_gate(
-    gate: &Gate<'_>,
-    lane: LaneId,
-    credentials: &[Credential],
-    requested_at: Option<Timestamp>,
-) -> Decided {
-    let lane = match well_formed(gate, lane, credentials, requested_at) {
-        Ok(lane) => lane,
-        Err(refusal) => return Decision::refused(refusal),
-    };
-    let visit = gate.state.find_visit(credentials);
-    let pool = visit.and_then(|id| gate.state.visit(id)).map_or(lane.pool, |known| known.pool);
-    let request = Request { lane, credentials, pool, lapsing: Vec::new() };
-    match cover(gate, &request, visit) {
-        Ok(cover) => Decision::Accepted(let_out(gate, &request, visit, cover)),
-        Err(refusal) => {
-            let events = vec![turned_away(gate, &request, Direction::Exit, &refusal)];
-            Decision::Refused { refusal, events }
-        }
-    }
-}
-
-fn cover(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>) -> Result<Cover, ParkingRefusal> {
-    let lane_mode = gate.state.lane_mode(request.lane.id);
-    if lane_mode == AdmissionMode::Shut {
-        return Err(ParkingRefusal::LaneShut { lane: request.lane.id });
-    }
-    if lane_mode == AdmissionMode::HeldOpen || gate.state.facility_mode == AdmissionMode::HeldOpen {
-        return Ok(Cover::FreeFlow { owed: gate.facts.cover.as_ref().and_then(|fact| fact.money.owed()) });
-    }
-    if request.credentials.is_empty() {
-        return Err(ParkingRefusal::CredentialsMissing);
-    }
-    let Some(visit) = visit else { return Err(ParkingRefusal::CredentialUnknown) };
-    match &gate.facts.cover {
-        Some(CoverFact { money: MoneySide::Known { quote, leave_by }, .. }) => match (quote, leave_by) {
-            (Some(quote), _) if quote.owed.amount_minor > 0 => {
-                Err(ParkingRefusal::PaymentRequired { visit, quote: Box::new(quote.clone()) })
-            }
-            (Some(_), Some(leave_by)) => Ok(Cover::Paid { leave_by: *leave_by }),
-            _ => Ok(Cover::NothingOwed),
-        },
-        Some(CoverFact { money: MoneySide::Unreachable, .. }) | None => {
-            match gate.plan.policies.money_side_down {
-                MoneySideDown::LetOut => Ok(Cover::MoneySideDown),
-                MoneySideDown::KeepIn => Err(ParkingRefusal::MoneySideDown),
-            }
-        }
-    }
-}
-
-fn let_out(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>, cover: Cover) -> Events {
-    let (grant, lane) = (gate.context.command_id.grant(), request.lane);
-    // Asking again moves the grant: the older one must not wait for the next vehicle.
-    let older = gate.state.grants.iter().filter(|(_, open)| visit.is_some() && open.visit() == visit);
-    let mut events: Events =
-        older.map(|(grant, open)| gate.event_now(gate.state.lapse_of(*grant, open))).collect();
-    events.push(gate.event_now(ParkingEvent::ExitGranted {
-        grant,
-        visit,
-        lane: lane.id,
-        cover,
-        expires_at: expiry(gate),
-        plan_version: gate.plan.version,
-    }));
-    if !lane.detector {
-        events.push(left_at_once(gate, request, visit, grant));
-    }
-    events
-}
-
-fn left_at_once(
-    gate: &Gate<'_>,
-    request: &Request<'_>,
-    visit: Option<VisitId>,
-    grant: GrantId,
-) -> Fact<ParkingEvent> {
-    let departure = match visit {
-        Some(visit) => Departure::Visit { visit },
-        None if gate.state.pool(request.pool).unidentified > 0 => Departure::Unidentified,
-        None => Departure::MissedEntry,
-    };
-    // What nobody matched is kept, for the news of its entry may be late.
-    let credentials = if visit.is_none() { request.credentials.to_vec() } else { Vec::new() };
-    let unmatched = (!credentials.is_empty()).then_some(Irregularity::Unmatched);
-    let on_reservation = visit.and_then(|id| gate.state.visit(id)).is_some_and(|known| known.on_reservation);
-    gate.event_now(ParkingEvent::VehicleLeft {
-        on_reservation,
-        departure,
-        grant: Some(grant),
-        lane: request.lane.id,
-        pool: request.pool,
-        area: request.lane.inner_area(),
-        requested_at: None,
-        credentials,
-        irregularities: unmatched.into_iter().collect(),
-        clock: DeviceClock::default(),
     })
 }
 
@@ -394,7 +294,7 @@ pub(super) fn override_gate(
         Direction::Exit => {
             let pool = visit.and_then(|id| gate.state.visit(id)).map_or(lane.pool, |known| known.pool);
             let request = Request { lane, credentials, pool, lapsing: Vec::new() };
-            Ok(let_out(gate, &request, visit, Cover::Override { reason }))
+            Ok(super::exits::let_out(gate, &request, visit, Cover::Override { reason }))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::command::{CoverFact, ParkingCommand, ParkingRefusal, ReservationFact};
 use super::event::ParkingEvent;
 use super::state::{ParkingState, PoolLedger};
-use super::{admission, counting, evolve, passages, visits};
+use super::{admission, counting, evolve, exits, passages, visits};
 use crate::decider::{Context, Decider, Decision, Fact, Moment};
 use crate::event::Category;
 use crate::facilities::{Lane, Plan, Pool};
@@ -66,7 +66,7 @@ impl Decider for Parking {
                 admission::enter_gate(&gate, *lane, credentials, *pool, *requested_at)
             }
             ParkingCommand::ExitGate { lane, credentials, requested_at } => {
-                admission::exit_gate(&gate, *lane, credentials, *requested_at)
+                exits::exit_gate(&gate, *lane, credentials, *requested_at)
             }
             ParkingCommand::OverrideGate { lane, direction, credentials, reason } => {
                 admission::override_gate(&gate, *lane, *direction, credentials, reason).into()

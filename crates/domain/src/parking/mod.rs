@@ -22,6 +22,7 @@ mod counting;
 pub mod credentials;
 pub mod event;
 mod evolve;
+mod exits;
 pub mod gates;
 pub mod grants;
 mod inside;

@@ -1,5 +1,7 @@
 //! What touches the world, one module each.
 
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 pub mod clock;
 #[cfg(feature = "eventstoredb")]
 pub mod eventstoredb;

@@ -5,7 +5,7 @@ use octocity_domain::parking::{
     Basis, Departure, DeviceClock, Entry, EstimateBasis, JoinedExit, ParkingEvent, Presumption,
     Reconciliation,
 };
-use octocity_domain::payments::PaymentEvent;
+use octocity_domain::payments::{Allocation, Payable, PaymentEvent, Token};
 use octocity_domain::sessions::SessionEvent;
 use octocity_domain::tariffs::{Cap, CapPeriod, Tariff};
 use octocity_domain::time::Zone;
@@ -191,8 +191,17 @@ pub fn credited(payment: u128, amount: Money, priced_at: Timestamp) -> SessionEv
 
 pub async fn captured(history: &mut History, facility: FacilityId, payment: u128, amount: Money) {
     let stream = StreamId::new(Category::Payment, Uuid::from_u128(payment));
-    let event = PaymentEvent::PaymentCaptured { call: 1, amount, reference: "r".to_owned() };
-    history.add(stream, facility, &event, at(60)).await;
+    let payable = Payable::Session { visit: visit(1) };
+    let requested = PaymentEvent::PaymentRequested {
+        facility,
+        amount,
+        allocations: vec![Allocation { payable, amount_minor: amount.amount_minor }],
+        token: Token::new("tok_1"),
+        priced_at: at(50),
+    };
+    history.add(stream, facility, &requested, at(50)).await;
+    let captured = PaymentEvent::PaymentCaptured { call: 1, amount, reference: "r".to_owned() };
+    history.add(stream, facility, &captured, at(60)).await;
 }
 
 /// Numbers that look random, the same ones each time.

@@ -48,6 +48,18 @@ impl<'a> StayDays<'a> {
         day.longest_seconds = day.longest_seconds.max(seconds);
     }
 
+    /// Adds what was summed already.
+    pub fn add_day(&mut self, told: StayDay) {
+        self.days
+            .entry((told.pool, told.began_at))
+            .and_modify(|day| {
+                day.stays += told.stays;
+                day.seconds += told.seconds;
+                day.longest_seconds = day.longest_seconds.max(told.longest_seconds);
+            })
+            .or_insert(told);
+    }
+
     pub fn done(self) -> impl Iterator<Item = StayDay> {
         self.days.into_values()
     }

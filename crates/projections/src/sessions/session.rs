@@ -120,6 +120,14 @@ impl SessionRow {
         })
     }
 
+    /// The row of a session that these events, in order, made; None where it began with none that it can begin with.
+    pub fn of_events(key: (FacilityId, VisitId), events: &[SessionEvent]) -> Option<Self> {
+        let mut row = Self::first(key, events.first()?)?;
+        events.iter().for_each(|event| row.change(event));
+        row.settle();
+        Some(row)
+    }
+
     fn change(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::SessionOpened { pool, entered_at, tariff, zone, .. } => {

@@ -1,0 +1,75 @@
+//! The tables' form, and how an older one is brought up.
+
+use clickhouse::Row;
+use clickhouse::error::Error;
+use serde::{Deserialize, Serialize};
+
+use super::fault::OpenError;
+use super::server::ClickHouse;
+
+/// One a version, in order. A change of what facts say is a new version too: it empties the tables and `checkpoints`.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../../schema/clickhouse/0001_facts.sql")];
+/// The tables whose rows may have a time to live.
+const FACTS: [&str; 4] = ["movements", "visits", "sessions", "payments"];
+const FORM: &str = "CREATE TABLE IF NOT EXISTS form (version UInt32) ENGINE = MergeTree ORDER BY version";
+
+#[derive(Row, Serialize, Deserialize)]
+struct Form {
+    version: u32,
+}
+
+#[derive(Row, Deserialize)]
+struct Made {
+    create_table_query: String,
+}
+
+pub async fn prepare(server: &ClickHouse) -> Result<(), OpenError> {
+    let place = &server.place;
+    match bring_up(server).await {
+        Ok(found) if found as usize > MIGRATIONS.len() => {
+            Err(OpenError::Newer { place: place.clone(), found, known: MIGRATIONS.len() as u32 })
+        }
+        Ok(_) => set_time_to_live(server).await.map_err(|error| OpenError::of(place, &error)),
+        Err(error) => Err(OpenError::of(place, &error)),
+    }
+}
+
+/// Returns the version that is there then. A migration that was stopped is run again: its statements allow it.
+async fn bring_up(server: &ClickHouse) -> Result<u32, Error> {
+    server.execute(FORM).await?;
+    let known = server.client.query("SELECT max(version) AS version FROM form").fetch_one::<Form>().await?;
+    let mut version = known.version;
+    for migration in MIGRATIONS.iter().skip(version as usize) {
+        for statement in statements(migration) {
+            server.execute(statement).await?;
+        }
+        version += 1;
+        server.execute(&format!("INSERT INTO form VALUES ({version})")).await?;
+    }
+    Ok(version)
+}
+
+/// Each ends with a semicolon at the end of a line.
+fn statements(text: &str) -> impl Iterator<Item = &str> {
+    text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+async fn set_time_to_live(server: &ClickHouse) -> Result<(), Error> {
+    for table in FACTS {
+        let asked = format!(
+            "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
+        );
+        let made = server.client.query(&asked).fetch_one::<Made>().await?.create_table_query;
+        let wanted = server.keep_days.map(|days| format!("toDateTime(happened_at) + toIntervalDay({days})"));
+        match wanted {
+            Some(wanted) if !made.contains(&wanted) => {
+                server.execute(&format!("ALTER TABLE {table} MODIFY TTL {wanted}")).await?;
+            }
+            None if made.contains(" TTL ") => {
+                server.execute(&format!("ALTER TABLE {table} REMOVE TTL")).await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

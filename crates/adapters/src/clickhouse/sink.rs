@@ -1,0 +1,246 @@
+//! Tells ClickHouse the facts of a log, block by block.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clickhouse::Row;
+use octocity_domain::FacilityId;
+use octocity_log::{LogId, Page, Position, Tail, decode};
+use octocity_projections::analytics::{Fact, News, facts};
+use octocity_projections::view::EventRecord;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::fault::{Fault, OpenError};
+use super::rows::{MovementRow, PaymentRow, SessionRow, VisitRow};
+use super::server::ClickHouse;
+
+const PAGE: usize = 4_096;
+const DAY_MILLIS: i64 = 86_400_000;
+/// How many days are made anew by one statement: it stays well below the longest text that ClickHouse parses.
+const DAYS_AT_ONCE: usize = 2_000;
+/// The pauses while ClickHouse is down, each twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Copy, Debug)]
+pub struct SinkOptions {
+    /// How many facts are written at once, at least, as long as there are as many.
+    pub block_facts: usize,
+    /// How long a fact may wait for others.
+    pub wait: Duration,
+}
+
+impl Default for SinkOptions {
+    fn default() -> Self {
+        Self { block_facts: 50_000, wait: Duration::from_secs(2) }
+    }
+}
+
+/// The one that writes the facts of one log. Runs in one place at a time; two would write the same rows.
+pub struct AnalyticsSink {
+    server: ClickHouse,
+    log: LogId,
+    epoch: u32,
+    options: SinkOptions,
+    /// Up to where all is written.
+    written: Position,
+    /// Up to where facts are taken.
+    taken: Position,
+    facts: Vec<Fact>,
+    unread: Vec<Unread>,
+    /// Since when the oldest of them waits.
+    since: Option<Instant>,
+}
+
+#[derive(Row, Serialize, Deserialize)]
+struct CheckpointRow {
+    #[serde(with = "clickhouse::serde::uuid")]
+    log: Uuid,
+    epoch: u32,
+    partition: u32,
+    position: u64,
+}
+
+/// An event that could not be read.
+#[derive(Clone, Row, Serialize)]
+struct Unread {
+    stream: String,
+    revision: u64,
+    event_type: String,
+    error: String,
+}
+
+impl AnalyticsSink {
+    /// Takes up the checkpoint. That of an earlier epoch of this log counts as none: its facts are told again, and are
+    /// the same rows.
+    pub async fn open(server: ClickHouse, tail: &dyn Tail, options: SinkOptions) -> Result<Self, OpenError> {
+        let (log, epoch, head) = (tail.id(), tail.epoch(), *tail.head().borrow());
+        let place = server.place.clone();
+        let known =
+            server.all::<CheckpointRow>("SELECT log, epoch, partition, position FROM checkpoints FINAL");
+        let known = match known.await {
+            Ok(known) => known,
+            Err(fault) => return Err(OpenError::Unusable { place, reason: fault.to_string() }),
+        };
+        if let Some(other) = known.iter().find(|known| known.log != log.0 || known.epoch > epoch) {
+            return Err(OpenError::OtherLog { place, found: LogId(other.log), own: log });
+        }
+        let written = known.iter().find(|known| known.epoch == epoch).map_or(0, |known| known.position);
+        if written > head.0 {
+            return Err(OpenError::AheadOfLog { place });
+        }
+        let written = Position(written);
+        let (facts, unread) = (Vec::new(), Vec::new());
+        Ok(Self { server, log, epoch, options, written, taken: written, facts, unread, since: None })
+    }
+
+    /// Up to where the answers tell of the log.
+    pub const fn position(&self) -> Position {
+        self.written
+    }
+
+    /// Takes the facts of the events after those that were taken before.
+    pub fn take(&mut self, page: &Page) {
+        for recorded in &page.events {
+            let (stream, revision) = (recorded.stream, recorded.revision);
+            match decode(stream.category, &recorded.event_type, recorded.version, &recorded.data) {
+                Ok(event) => {
+                    let record = EventRecord { event: &event, stream, revision, meta: &recorded.meta };
+                    facts(&record, &mut self.facts);
+                }
+                // Facts of later events do not rest on it.
+                Err(error) => {
+                    let stream = stream.to_string();
+                    tracing::error!(stream, revision, %error, "an event cannot be read; figures lack it");
+                    let (event_type, error) = (recorded.event_type.to_string(), error.to_string());
+                    self.unread.push(Unread { stream, revision, event_type, error });
+                }
+            }
+        }
+        self.taken = page.next;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Writes what was taken: facts, then the sums of their days, then the checkpoint. After a fault all of it is
+    /// written again.
+    pub async fn write(&mut self) -> Result<(), Fault> {
+        let told = &self.facts;
+        self.server.insert("movements", told.iter().filter_map(MovementRow::of)).await?;
+        self.server.insert("visits", told.iter().filter_map(VisitRow::of)).await?;
+        self.server.insert("sessions", told.iter().filter_map(SessionRow::of)).await?;
+        self.server.insert("payments", told.iter().filter_map(PaymentRow::of)).await?;
+        self.server.insert("unread", self.unread.iter().cloned()).await?;
+        self.sum_days().await?;
+        let checkpoint =
+            CheckpointRow { log: self.log.0, epoch: self.epoch, partition: 0, position: self.taken.0 };
+        self.server.insert("checkpoints", std::iter::once(checkpoint)).await?;
+        self.written = self.taken;
+        self.facts.clear();
+        self.unread.clear();
+        self.since = None;
+        Ok(())
+    }
+
+    /// Makes the sums of the days in which something of this block happened anew. A day whose facts have begun to
+    /// expire keeps the sum that it has.
+    async fn sum_days(&self) -> Result<(), Fault> {
+        let mut days = BTreeSet::<(FacilityId, i64)>::new();
+        for fact in &self.facts {
+            if let News::Movement { movement, .. } = &fact.news {
+                days.insert((fact.facility, movement.at.millis().div_euclid(DAY_MILLIS)));
+            }
+        }
+        let days: Vec<_> = days.into_iter().collect();
+        let kept = self.server.keep_days.map_or_else(String::new, |days| {
+            format!(" AND toDate32(happened_at) > toDate32(toTimeZone(now(), 'UTC')) - {days}")
+        });
+        for days in days.chunks(DAYS_AT_ONCE) {
+            let pairs: Vec<_> =
+                days.iter().map(|(facility, day)| format!("('{facility}',toDate32({day}))")).collect();
+            let sql = format!(
+                "INSERT INTO pool_days SELECT facility, pool, toDate32(happened_at) AS day, sum(movements.change), \
+                 countIf(passing = 'ENTRY'), countIf(passing = 'EXIT'), countIf(passing = 'REFUSAL') FROM movements \
+                 FINAL WHERE (facility, toDate32(happened_at)) IN ({}){kept} GROUP BY facility, pool, day",
+                pairs.join(",")
+            );
+            self.server.execute(&sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes all there is up to the head as it is now or later.
+    pub async fn catch_up(&mut self, tail: &dyn Tail) -> Result<Position, Fault> {
+        self.read_on(tail).await?;
+        if self.written < self.taken {
+            self.write().await?;
+        }
+        Ok(self.written)
+    }
+
+    /// Takes up to the head, and writes whatever is a whole block or has waited long enough.
+    async fn read_on(&mut self, tail: &dyn Tail) -> Result<(), Fault> {
+        loop {
+            if self.facts.len() >= self.options.block_facts || self.waits() == Some(Duration::ZERO) {
+                self.write().await?;
+            }
+            let head = *tail.head().borrow();
+            if self.taken >= head {
+                return Ok(());
+            }
+            let page = tail.read_after(self.taken, PAGE).await?;
+            if page.next <= self.taken {
+                return Ok(());
+            }
+            self.take(&page);
+        }
+    }
+
+    /// How long the oldest fact may still wait.
+    fn waits(&self) -> Option<Duration> {
+        self.since.map(|since| self.options.wait.saturating_sub(since.elapsed()))
+    }
+
+    /// Follows until `shutdown` is true or its sender is gone. A fault is logged when it begins and when it is over;
+    /// the pauses between grow up to a bound, and no more is read meanwhile.
+    pub async fn run(mut self, tail: Arc<dyn Tail>, mut shutdown: watch::Receiver<bool>) {
+        let mut head = tail.head();
+        let mut pause = None::<Duration>;
+        while !*shutdown.borrow() {
+            head.borrow_and_update();
+            match self.read_on(&*tail).await {
+                Ok(()) => {
+                    if pause.take().is_some() {
+                        tracing::info!("figures go on");
+                    }
+                }
+                Err(error) => {
+                    if pause.is_none() {
+                        tracing::error!(%error, "figures stand still; they are tried again");
+                    }
+                    pause = Some(pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)));
+                }
+            }
+            let (waits, pause) = (self.waits(), pause);
+            let next = async {
+                match (pause, waits) {
+                    (Some(pause), _) => tokio::time::sleep(pause).await,
+                    // Full or due it is written; until then more may come.
+                    (None, Some(waits)) => {
+                        let _ = tokio::time::timeout(waits, head.changed()).await;
+                    }
+                    (None, None) if head.changed().await.is_err() => std::future::pending().await,
+                    (None, None) => {}
+                }
+            };
+            tokio::select! {
+                biased;
+                () = next => {}
+                gone = shutdown.changed() => if gone.is_err() { return },
+            }
+        }
+    }
+}

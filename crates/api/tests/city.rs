@@ -105,7 +105,31 @@ async fn analysts_get_figures_without_gaps_of_what_was_and_not_of_what_is_to_com
     assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
     uneven["from"] = json!("1970-01-01T00:00:00Z");
     let answer = server.ask(query, uneven).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX", "{answer:#}");
+}
+
+#[tokio::test]
+async fn figures_are_asked_for_in_bounded_pieces() {
+    let server = serve().await;
+    let facility = server.facility(5).await;
+    let query = |days: i64, of_each: &str| {
+        let (from, until) = (RealClock.now().minus_seconds(days * 86_400), RealClock.now());
+        format!(
+            r#"{{ analytics(facilities: ["{facility}"], from: "{from}", until: "{until}") {{ {of_each} }} }}"#
+        )
+    };
+    let minutes = "occupancySeries(stepMinutes: 1) { inside }";
+    let month = server.data(&query(31, minutes), json!({})).await;
+    let counts = month["analytics"][0]["occupancySeries"][0]["inside"].as_array().unwrap();
+    assert!((30 * 1_440..=31 * 1_440).contains(&counts.len()), "{}", counts.len());
+
+    let aliases: String = (0..40).map(|at| format!("a{at}: {minutes} ")).collect();
+    for (days, of_each) in [(31, aliases.as_str()), (200, minutes), (3_000, "occupancyByHour { peak }")] {
+        let answer = server.ask(&query(days, of_each), json!({})).await;
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "QUERY_TOO_COMPLEX", "{days}: {answer:#}");
+        assert!(error["message"].as_str().unwrap().contains("shorter interval"), "{error:#}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,16 @@
 //! What analysts ask: series and sums over hours and days.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ComplexObject, Context, ContextSelectionSet, ID, Object, OutputType, Positioned, Result, ServerResult,
+    SimpleObject, Value,
+};
 use octocity_domain::{FacilityId, Interval, PoolId};
 use octocity_projections::analytics::{Hours, PoolDay, RevenueDay, Scope, StayDay, pool_days};
 use octocity_projections::facilities::FacilityRow;
@@ -20,8 +26,12 @@ use super::scalars::{DateTime, Money, id, uuid_id};
 use crate::faults::{bad_input, internal};
 
 const MOST_FACILITIES: usize = 100;
-/// Of all facilities of one question together: a year of eleven, or a week of a hundred.
+/// Of all pools of one question together: a year of eleven, or a week of six hundred.
 const MOST_HOURS: usize = 100_000;
+/// Of all pools of one series.
+const MOST_COUNTS: usize = 250_000;
+/// A plain number is shown for less than a field of an object.
+const COUNTS_PER_FIELD: usize = 5;
 
 /// One pool's whole hour of UTC. Every hour has one, also where nothing passed.
 #[derive(Clone, Debug, SimpleObject)]
@@ -114,7 +124,37 @@ pub struct OccupancySeries {
     /// The time between two values.
     step_minutes: u16,
     /// Inside at each instant.
-    inside: Vec<i64>,
+    inside: Counts,
+}
+
+/// A list of counts that is shown at once: a list that the executor resolves costs a future for each.
+#[derive(Clone, Debug)]
+struct Counts(Vec<i64>);
+
+impl OutputType for Counts {
+    fn type_name() -> Cow<'static, str> {
+        <Vec<i64> as OutputType>::type_name()
+    }
+    fn qualified_type_name() -> String {
+        <Vec<i64> as OutputType>::qualified_type_name()
+    }
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<i64> as OutputType>::create_type_info(registry)
+    }
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::List(self.0.iter().map(|count| Value::from(*count)).collect()))
+    }
+}
+
+/// What figures cost: of each facility and day, what is asked of a day.
+fn cost(facilities: &[ID], from: DateTime, until: DateTime, of_day: usize) -> usize {
+    let days = usize::try_from(until.0.seconds_since(from.0) / 86_400 + 1).unwrap_or(0);
+    heavy_cost(facilities.len().min(MOST_FACILITIES).saturating_mul(days), of_day)
+}
+
+/// What a day of a series costs.
+fn series_cost(step_minutes: u16, of_each: usize) -> usize {
+    of_each + 24 * 60 / usize::from(step_minutes.max(1)) / COUNTS_PER_FIELD
 }
 
 /// What one question asks of all its facilities, read once for all of them when the first field wants it.
@@ -195,7 +235,7 @@ fn unread(fault: &StoreError) -> async_graphql::Error {
 #[ComplexObject]
 impl FacilityAnalytics {
     /// Occupancy hour by hour, of the whole hours of the interval, by pool and hour.
-    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    #[graphql(complexity = "heavy_cost(10, child_complexity)")]
     async fn occupancy_by_hour(&self, context: &Context<'_>) -> Result<Vec<OccupancyHour>> {
         let hours = self.hours(Api::of(context)).await?;
         Ok(hours
@@ -213,14 +253,14 @@ impl FacilityAnalytics {
     }
 
     /// Occupancy and turnover day by day, by pool and day.
-    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    #[graphql(complexity = "5 + child_complexity")]
     async fn occupancy_by_day(&self, context: &Context<'_>) -> Result<Vec<OccupancyDay>> {
         let days = pool_days(self.hours(Api::of(context)).await?, &self.row.zone);
         Ok(days.iter().map(|day| self.shown_day(day)).collect())
     }
 
     /// Average stays day by day, by pool and the day they ended on.
-    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    #[graphql(complexity = "10 + child_complexity")]
     async fn stays_by_day(&self, context: &Context<'_>) -> Result<Vec<StaysDay>> {
         let days = self.asked.stays(Api::of(context)).await?;
         let shown = |day: &StayDay| StaysDay {
@@ -234,7 +274,7 @@ impl FacilityAnalytics {
     }
 
     /// What stays cost and what was paid for them, by pool, tariff and the day they ended on.
-    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    #[graphql(complexity = "10 + child_complexity")]
     async fn revenue_by_day(&self, context: &Context<'_>) -> Result<Vec<RevenueDayObject>> {
         let days = self.asked.revenue(Api::of(context)).await?;
         let shown = |day: &RevenueDay| RevenueDayObject {
@@ -250,7 +290,7 @@ impl FacilityAnalytics {
     }
 
     /// Evenly spaced counts of each pool, ready for a forecast: the whole hours of the interval, cut into steps.
-    #[graphql(complexity = "heavy_cost(50, child_complexity)")]
+    #[graphql(complexity = "series_cost(step_minutes, child_complexity)")]
     async fn occupancy_series(
         &self,
         context: &Context<'_>,
@@ -262,17 +302,17 @@ impl FacilityAnalytics {
             ));
         }
         let hours: Vec<_> = self.hours(Api::of(context)).await?.collect();
+        if hours.len() * usize::from(60 / step_minutes) > MOST_COUNTS {
+            return Err(bad_input(
+                "That is more than 250000 counts; ask for longer steps or a shorter interval.",
+            ));
+        }
         let of_pool = |hours: &[&OccupancyHourRow]| OccupancySeries {
             pool: id(hours[0].pool),
             places: self.places(hours[0].pool),
             from: hours[0].began_at().into(),
             step_minutes,
-            inside: hours
-                .iter()
-                .flat_map(|hour| {
-                    (0..60).step_by(usize::from(step_minutes)).map(|minute| hour.inside_after(minute * 60))
-                })
-                .collect(),
+            inside: Counts(hours.iter().flat_map(|hour| hour.inside_each(step_minutes)).collect()),
         };
         Ok(hours.chunk_by(|one, next| one.pool == next.pool).map(of_pool).collect())
     }
@@ -285,7 +325,7 @@ pub struct AnalyticsQuery;
 impl AnalyticsQuery {
     /// Figures of these facilities over an interval: occupancy by hour and day, stays, revenue, and series for forecasts.
     /// Unknown facilities are left out.
-    #[graphql(complexity = "facilities.len().min(100) * (5 + child_complexity)")]
+    #[graphql(complexity = "cost(&facilities, from, until, child_complexity)")]
     async fn analytics(
         &self,
         context: &Context<'_>,
@@ -299,15 +339,10 @@ impl AnalyticsQuery {
         let api = Api::of(context);
         let interval = Interval::try_new(from.0, until.0.min(api.clock.now()));
         let interval = interval.ok_or_else(|| bad_input("'from' lies before 'until' and in the past."))?;
-        if Hours::within(&interval).count() * facilities.len() > MOST_HOURS {
-            let sentence =
-                "That is more than 100000 hours of all facilities together; ask for less at a time.";
-            return Err(bad_input(sentence));
-        }
         let position = wait(context, after.as_deref()).await?;
         let at_most = Duration::from_secs(api.limits.wait_seconds);
         match api.models.figures.reached(position, at_most).await {
-            Ok(true) => figures_of(api, &facilities, interval).await.map_err(|fault| unread(&fault)),
+            Ok(true) => figures_of(api, &facilities, interval).await,
             Ok(false) => Err(not_reached("figures")),
             Err(fault) => Err(unread(&fault)),
         }
@@ -318,10 +353,17 @@ async fn figures_of(
     api: &Api,
     facilities: &[FacilityId],
     interval: Interval,
-) -> Result<Vec<FacilityAnalytics>, StoreError> {
-    let rows = Query::<FacilityRow>::new().is_in("facility", facilities).run(&*api.models.store).await?.rows;
-    let pools =
-        Query::<OccupancyRow>::new().is_in("facility", facilities).run(&*api.models.store).await?.rows;
+) -> Result<Vec<FacilityAnalytics>> {
+    let store = &*api.models.store;
+    let rows = Query::<FacilityRow>::new().is_in("facility", facilities).run(store).await;
+    let rows = rows.map_err(|fault| unread(&fault))?.rows;
+    let pools = Query::<OccupancyRow>::new().is_in("facility", facilities).run(store).await;
+    let pools = pools.map_err(|fault| unread(&fault))?.rows;
+    if Hours::within(&interval).count().saturating_mul(pools.len()) > MOST_HOURS {
+        return Err(bad_input(
+            "That is more than 100000 hours of all pools together; ask for a shorter interval or fewer facilities.",
+        ));
+    }
     let of = |facility: FacilityId| pools.iter().filter(move |pool| pool.facility == facility);
     let scope = |row: &FacilityRow| Scope {
         facility: row.facility,

@@ -35,7 +35,7 @@ use octocity_commands::{Clock, Handler};
 use octocity_log::EventLog;
 use octocity_projections::ReadModels;
 
-use crate::http::executor::MarkBegun;
+use crate::http::executor::Begin;
 use crate::limits::Limits;
 
 /// What resolvers work with.
@@ -93,7 +93,7 @@ pub type OctocitySchema = Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .extension(MarkBegun)
+        .extension(Begin::default())
         .extension(keys::KnownKeys)
 }
 

@@ -30,7 +30,7 @@ pub fn body(response: &mut GraphqlResponse, begun: bool) -> String {
         if error.message == TOO_COMPLEX {
             Code::QueryTooComplex.mark(error);
             error.message =
-                "The query asks for too much at once; ask for smaller pages or fewer fields.".to_owned();
+                "The query asks for too much at once; ask for smaller pages, fewer fields, or figures of a shorter interval.".to_owned();
         }
         // The executor quotes what it cannot read.
         if holds_card_number(&error.message) {

@@ -69,4 +69,35 @@ impl OccupancyHourRow {
         let until = self.changes.iter().take_while(|(at, _)| *at <= second);
         self.start_count + until.map(|(_, change)| i64::from(*change)).sum::<i64>()
     }
+
+    /// Inside at every so many minutes of the hour, a divisor of 60, from its start on.
+    pub fn inside_each(&self, minutes: u16) -> impl Iterator<Item = i64> {
+        let (mut inside, mut changes) = (self.start_count, self.changes.iter().peekable());
+        (0..60).step_by(usize::from(minutes)).map(move |minute| {
+            while let Some((_, change)) = changes.next_if(|(second, _)| *second <= minute * 60) {
+                inside += i64::from(*change);
+            }
+            inside
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use octocity_domain::FacilityId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn even_steps_tell_what_each_second_tells() {
+        let key = (FacilityId::new(Uuid::from_u128(1)), PoolId::try_new("short").unwrap());
+        let changes = vec![(0, 2), (59, 1), (60, -2), (61, 5), (3_599, -6)];
+        let hour = OccupancyHourRow::changed(key, 0, 3, changes);
+        for minutes in [1, 20, 60] {
+            let after = (0..60 / minutes).map(|step| hour.inside_after(step * minutes * 60));
+            assert_eq!(hour.inside_each(minutes).collect::<Vec<_>>(), after.collect::<Vec<_>>());
+        }
+        assert_eq!(hour.inside_each(30).collect::<Vec<_>>(), [5, 9]);
+    }
 }

@@ -38,7 +38,7 @@ async fn an_effect_that_cannot_be_read_holds_up_no_other() {
     };
     let store = folder.open();
     let changes = vec![OutboxChange::Plan(planned(1)), OutboxChange::Plan(planned(2))];
-    store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
+    store.commit(Step { changes, ..Step::default() }).await.unwrap();
     let file = rusqlite::Connection::open(folder.0.path().join("processes.db")).unwrap();
     file.execute("UPDATE outbox SET effect = '{}' WHERE planned = 1", []).unwrap();
     assert_eq!(store.due(at, 9, &[]).await.unwrap(), [planned(2)]);

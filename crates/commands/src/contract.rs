@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use octocity_domain::process::{Effect, Planned};
-use octocity_domain::{CommandId, FacilityId, Timestamp, VisitId};
-use octocity_log::{LogId, Position};
+use octocity_domain::{Category, CommandId, FacilityId, Timestamp, VisitId};
+use octocity_log::{LogId, Position, StreamId};
 use uuid::Uuid;
 
-use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, Step};
+use crate::process_store::{Checkpoint, OutboxChange, ParkedStream, ProcessStore, Step};
 
 /// One test's storage; it can be opened again, as after a restart.
 pub trait ProcessStorage: Send + Sync {
@@ -32,6 +32,7 @@ macro_rules! process_store_contract {
             applies_changes_in_order,
             forgets_what_is_done,
             keeps_every_effect_whole,
+            keeps_parked_streams_until_they_are_taken_up,
         );
     };
     ($storage:expr; $($case:ident),+ $(,)?) => {$(
@@ -66,7 +67,7 @@ fn planned(number: u128, due_seconds: i64, effect: Effect) -> Planned {
 
 async fn plan(store: &dyn ProcessStore, effects: &[Planned]) {
     let changes = effects.iter().cloned().map(OutboxChange::Plan).collect();
-    store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
+    store.commit(Step { changes, ..Step::default() }).await.unwrap();
 }
 
 pub async fn begins_empty(storage: &dyn ProcessStorage) {
@@ -85,8 +86,8 @@ pub async fn keeps_checkpoints_and_outbox_together(storage: &dyn ProcessStorage)
         position: Position(position),
     };
     let changes = vec![OutboxChange::Plan(effect(1, 0))];
-    store.commit(Step { checkpoints: vec![checkpoint(5)], changes }).await.unwrap();
-    store.commit(Step { checkpoints: vec![checkpoint(9)], changes: Vec::new() }).await.unwrap();
+    store.commit(Step { checkpoints: vec![checkpoint(5)], changes, ..Step::default() }).await.unwrap();
+    store.commit(Step { checkpoints: vec![checkpoint(9)], ..Step::default() }).await.unwrap();
     drop(store);
     let store = storage.open();
     assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(9)]);
@@ -132,7 +133,7 @@ pub async fn cancels_one_process_of_one_subject(storage: &dyn ProcessStorage) {
     let other = Planned { process: "grants".into(), id: effect(9, 0).id, ..effect(1, 0) };
     plan(&*store, &[effect(1, 0), second, effect(2, 0), other.clone()]).await;
     let cancel = OutboxChange::Cancel { process: "stays".into(), subject: Uuid::from_u128(1) };
-    store.commit(Step { checkpoints: Vec::new(), changes: vec![cancel] }).await.unwrap();
+    store.commit(Step { changes: vec![cancel], ..Step::default() }).await.unwrap();
     assert_eq!(store.due(at(9), 9, &[]).await.unwrap(), [effect(2, 0), other]);
 }
 
@@ -141,7 +142,7 @@ pub async fn applies_changes_in_order(storage: &dyn ProcessStorage) {
     let cancel = OutboxChange::Cancel { process: "stays".into(), subject: Uuid::from_u128(1) };
     let (first, second) = (effect(1, 0), Planned { id: effect(8, 0).id, ..effect(1, 0) });
     let changes = vec![OutboxChange::Plan(first), cancel, OutboxChange::Plan(second.clone())];
-    store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
+    store.commit(Step { changes, ..Step::default() }).await.unwrap();
     assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [second]);
 }
 
@@ -185,4 +186,25 @@ pub async fn keeps_every_effect_whole(storage: &dyn ProcessStorage) {
     plan(&*store, &all).await;
     drop(store);
     assert_eq!(storage.open().due(at(0), 99, &[]).await.unwrap(), all);
+}
+
+pub async fn keeps_parked_streams_until_they_are_taken_up(storage: &dyn ProcessStorage) {
+    let parked = |process: &str, number: u128, revision| ParkedStream {
+        process: process.into(),
+        stream: StreamId::new(Category::Session, Uuid::from_u128(number)),
+        revision,
+        event_type: "StayEnded".into(),
+        error: "it is no JSON".into(),
+    };
+    let store = storage.open();
+    assert_eq!(store.parked().await.unwrap(), []);
+    let all = [parked("grants", 2, 7), parked("stays", 1, 3), parked("stays", 2, 7)];
+    store.commit(Step { parked: all.to_vec(), ..Step::default() }).await.unwrap();
+    drop(store);
+    let store = storage.open();
+    assert_eq!(store.parked().await.unwrap(), all);
+    // One goes on; another one goes on, and stops at a later event.
+    let taken_up = vec![parked("stays", 1, 3), parked("stays", 2, 7)];
+    store.commit(Step { taken_up, parked: vec![parked("stays", 2, 9)], ..Step::default() }).await.unwrap();
+    assert_eq!(store.parked().await.unwrap(), [parked("grants", 2, 7), parked("stays", 2, 9)]);
 }

@@ -3,6 +3,7 @@
 //! - **checkpoint**: how far the processes have reacted. It becomes durable together with what they planned.
 //! - **outbox**: the effects planned and not done. A deadline is one whose time has not come.
 //! - **backoff**: a fault is tried again, later each time; effects of the same subject wait behind it.
+//! - **parked**: a stream with an event that a process cannot react to stands still for it; all others go on.
 //!
 //! A crash anywhere is harmless: what was planned is run again under the same ids, which has no second effect.
 //! A process that is new starts at the head of the log. Checkpoints are not written for events that nobody reacts
@@ -14,9 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use octocity_domain::process::{About, PROCESSES, Planned, Process, Reaction};
+use octocity_domain::process::{PROCESSES, Planned, Process};
 use octocity_domain::{CommandId, Timestamp};
-use octocity_log::{EventLog, LogError, Origin, Position, RecordedEvent, decode};
+use octocity_log::{EventLog, LogError, Position};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{self, JoinError, JoinSet};
@@ -25,11 +26,12 @@ use uuid::Uuid;
 use crate::backoff::Backoffs;
 use crate::gateway::PaymentGateway;
 use crate::handler::Handler;
-use crate::process_store::{Checkpoint, Misplaced, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use crate::process_store::{Checkpoint, Misplaced, ProcessStore, ProcessStoreError, Step};
+use crate::reacting::{StandingStill, event_types};
 use crate::submission::{Clock, CommandError};
 
 /// How many events are read at a time.
-const PAGE: usize = 1024;
+pub(crate) const PAGE: usize = 1024;
 /// How many effects are looked at a time; planning waits while so many are due.
 const DUE: usize = 1024;
 /// How many subjects' effects run at the same time.
@@ -63,6 +65,8 @@ pub struct Progress {
     pub waiting: usize,
     /// The log's head when it was last looked.
     pub head: Position,
+    /// How many streams stand still for a process: it cannot react to an event of theirs.
+    pub parked: usize,
     /// The log or the outbox could not be read or written when it was last tried.
     pub faulty: bool,
 }
@@ -76,8 +80,8 @@ impl Progress {
 
 pub struct Executor {
     handler: Arc<Handler>,
-    log: Arc<dyn EventLog>,
-    store: Arc<dyn ProcessStore>,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) store: Arc<dyn ProcessStore>,
     pub(crate) gateway: Arc<dyn PaymentGateway>,
     clock: Arc<dyn Clock>,
     tail: Mutex<Option<Tail>>,
@@ -88,6 +92,7 @@ pub struct Executor {
 /// Where each of [`PROCESSES`] stands.
 struct Tail {
     positions: Vec<Position>,
+    standing: StandingStill,
     /// How many events were read since the checkpoints were written.
     unwritten: usize,
 }
@@ -118,7 +123,8 @@ impl Executor {
         Ok(self.store.next_due(self.clock.now()).await?)
     }
 
-    /// Loads the checkpoints; a process without one starts at the log's head, and that is written at once.
+    /// Loads the checkpoints; a process without one starts at the log's head, and that is written at once. Streams
+    /// that stood still go on where they can.
     pub async fn start(&self) -> Result<(), ExecutorError> {
         let mut tail = self.tail.lock().await;
         if tail.is_some() {
@@ -132,10 +138,11 @@ impl Executor {
         let at = |process: &Process| known.get(process.name).copied().unwrap_or(head);
         let positions: Vec<Position> = PROCESSES.iter().map(at).collect();
         if PROCESSES.iter().any(|process| !known.contains_key(process.name)) {
-            let step = Step { checkpoints: self.checkpoints(&positions), changes: Vec::new() };
+            let step = Step { checkpoints: self.checkpoints(&positions), ..Step::default() };
             self.store.commit(step).await?;
         }
-        *tail = Some(Tail { positions, unwritten: 0 });
+        let standing = self.take_up(&positions).await?;
+        *tail = Some(Tail { positions, standing, unwritten: 0 });
         Ok(())
     }
 
@@ -143,23 +150,24 @@ impl Executor {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut head = self.log.head();
         let mut running = Running::default();
+        let mut faulty = false;
         while !*stop.borrow() {
             head.borrow_and_update();
-            let pause = match self.turn(&mut running).await {
-                Ok(true) => continue,
-                Ok(false) => LOOK_AGAIN,
-                Err(error) => {
-                    tracing::error!(%error, "the processes stand still; they go on by themselves");
-                    self.progress.send_modify(|progress| progress.faulty = true);
-                    LOOK_AGAIN
-                }
-            };
+            let turned = self.turn(&mut running).await;
+            if let (Err(error), false) = (&turned, faulty) {
+                tracing::error!(%error, "the processes stand still; they go on by themselves");
+                self.progress.send_modify(|progress| progress.faulty = true);
+            }
+            faulty = turned.is_err();
+            if let Ok(true) = turned {
+                continue;
+            }
             tokio::select! {
                 // In this order, so that a simulated run can be run again.
                 biased;
                 _ = head.changed() => {}
                 Some(finished) = running.tasks.join_next() => self.finish(&mut running, vec![finished]).await,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -202,12 +210,13 @@ impl Executor {
         let due = self.store.due(self.clock.now(), DUE, &waiting).await?;
         running.backlog = due.len() >= DUE;
         let (due_count, started) = (due.len(), self.begin(running, due));
-        let position = self.position().await;
+        let (position, parked) = self.reached().await;
         let head = *self.log.head().borrow();
         let read = reacted?;
         let waiting = waiting.len();
         let (due, faulty) = (due_count, running.unforgotten);
-        self.progress.send_replace(Progress { started: true, position, due, waiting, head, faulty });
+        let progress = Progress { started: true, position, due, waiting, head, parked, faulty };
+        self.progress.send_replace(progress);
         Ok(read > 0 || started > 0)
     }
 
@@ -228,9 +237,11 @@ impl Executor {
         PROCESSES.iter().zip(positions).map(of).collect()
     }
 
-    async fn position(&self) -> Position {
+    /// Up to where all have reacted, but for so many streams that stand still.
+    async fn reached(&self) -> (Position, usize) {
         let tail = self.tail.lock().await;
-        tail.as_ref().and_then(|tail| tail.positions.iter().copied().min()).unwrap_or_default()
+        let Some(tail) = tail.as_ref() else { return Default::default() };
+        (tail.positions.iter().copied().min().unwrap_or_default(), tail.standing.len())
     }
 
     /// Plans what the next page of events makes happen; says how far it read.
@@ -239,22 +250,22 @@ impl Executor {
         let Some(tail) = tail.as_mut() else { return Ok(0) };
         let from = tail.positions.iter().copied().min().unwrap_or_default();
         let page = self.log.read_all(from, PAGE, &[], &event_types()).await?;
-        let mut changes = Vec::new();
+        let (mut step, mut standing) = (Step::default(), tail.standing.clone());
         for event in &page.events {
             for (process, position) in PROCESSES.iter().zip(&tail.positions) {
-                if event.position > *position && process.events.contains(&&*event.event_type) {
-                    changes.extend(reactions(process, event)?);
+                if event.position > *position {
+                    standing.react(process, event, &mut step);
                 }
             }
         }
         let reached: Vec<Position> = tail.positions.iter().map(|at| (*at).max(page.next)).collect();
         tail.unwritten += page.events.len();
-        if !changes.is_empty() || tail.unwritten >= QUIET_EVENTS {
-            let step = Step { checkpoints: self.checkpoints(&reached), changes };
-            self.store.commit(step).await?;
+        if step != Step::default() || tail.unwritten >= QUIET_EVENTS {
+            step.checkpoints = self.checkpoints(&reached);
+            self.commit(step).await?;
             tail.unwritten = 0;
         }
-        tail.positions = reached;
+        (tail.positions, tail.standing) = (reached, standing);
         Ok(page.events.len())
     }
 
@@ -376,39 +387,4 @@ enum Fault {
     Error(CommandError),
     /// What it said may hold personal data, and is kept nowhere.
     Panic,
-}
-
-fn event_types() -> Vec<&'static str> {
-    let mut types: Vec<&str> = PROCESSES.iter().flat_map(|process| process.events).copied().collect();
-    types.sort_unstable();
-    types.dedup();
-    types
-}
-
-fn reactions(process: &Process, recorded: &RecordedEvent) -> Result<Vec<OutboxChange>, LogError> {
-    let imported = recorded.meta.origin == Origin::Imported;
-    // Told from the outside, so that imported passages are not even decoded.
-    if imported && !process.of_imported {
-        return Ok(Vec::new());
-    }
-    let event = decode(recorded.stream.category, &recorded.event_type, recorded.version, &recorded.data)
-        .map_err(|error| LogError::Damaged(error.to_string()))?;
-    let stream = recorded.stream.to_string();
-    let about = About {
-        stream: &stream,
-        id: recorded.stream.id,
-        revision: recorded.revision,
-        happened_at: recorded.meta.happened_at,
-        facility: recorded.meta.key,
-        correlation: recorded.meta.correlation_id,
-    };
-    let reacted = (process.react)(&event, &about).into_iter();
-    Ok(reacted
-        .map(|reaction| match reaction {
-            Reaction::Plan(planned) => OutboxChange::Plan(planned),
-            Reaction::Cancel { process, subject } => {
-                OutboxChange::Cancel { process: process.to_owned(), subject }
-            }
-        })
-        .collect())
 }

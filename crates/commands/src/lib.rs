@@ -15,6 +15,7 @@ pub mod handler;
 mod ledger;
 pub mod memory_processes;
 pub mod process_store;
+mod reacting;
 mod streams;
 pub mod submission;
 
@@ -22,5 +23,7 @@ pub use executor::{Executor, ExecutorError, Progress};
 pub use gateway::{GatewayRequest, IdempotencyKey, PaymentGateway};
 pub use handler::{Handler, HandlerOptions};
 pub use memory_processes::MemoryProcessStore;
-pub use process_store::{Checkpoint, Misplaced, OutboxChange, ProcessStore, ProcessStoreError, Step};
+pub use process_store::{
+    Checkpoint, Misplaced, OutboxChange, ParkedStream, ProcessStore, ProcessStoreError, Step,
+};
 pub use submission::{Clock, CommandError, Outcome, Reply, Submission};

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use octocity_domain::process::Planned;
 use octocity_domain::{CommandId, Timestamp};
+use octocity_log::StreamId;
 use uuid::Uuid;
 
-use crate::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use crate::process_store::{Checkpoint, OutboxChange, ParkedStream, ProcessStore, ProcessStoreError, Step};
 
 /// Cloned freely; all clones are one store, which outlives a simulated crash.
 #[derive(Clone, Default)]
@@ -22,6 +23,7 @@ struct Kept {
     /// By the order they were planned in.
     outbox: BTreeMap<u64, Planned>,
     planned: u64,
+    parked: BTreeMap<(String, StreamId), ParkedStream>,
     faults: usize,
 }
 
@@ -69,6 +71,10 @@ impl ProcessStore for MemoryProcessStore {
         Ok(self.reach()?.checkpoints.values().cloned().collect())
     }
 
+    async fn parked(&self) -> Result<Vec<ParkedStream>, ProcessStoreError> {
+        Ok(self.reach()?.parked.values().cloned().collect())
+    }
+
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
         let mut kept = self.reach()?;
         for checkpoint in step.checkpoints {
@@ -76,6 +82,12 @@ impl ProcessStore for MemoryProcessStore {
         }
         for change in step.changes {
             kept.change(change);
+        }
+        for taken_up in step.taken_up {
+            kept.parked.remove(&(taken_up.process, taken_up.stream));
+        }
+        for parked in step.parked {
+            kept.parked.insert((parked.process.clone(), parked.stream), parked);
         }
         Ok(())
     }

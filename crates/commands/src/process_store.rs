@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use octocity_domain::process::Planned;
 use octocity_domain::{CommandId, Timestamp};
-use octocity_log::{EventLog, LogId, Position};
+use octocity_log::{EventLog, LogId, Position, StreamId};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -56,19 +56,38 @@ pub enum OutboxChange {
     Cancel { process: String, subject: Uuid },
 }
 
+/// A stream that stands still for one process, because it could not react to this event. The later ones wait behind
+/// it; every start tries them again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedStream {
+    pub process: String,
+    pub stream: StreamId,
+    pub revision: u64,
+    pub event_type: String,
+    /// Names no value of the event: that may be personal.
+    pub error: String,
+}
+
 /// All of it becomes durable, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
     pub checkpoints: Vec<Checkpoint>,
     /// In this order.
     pub changes: Vec<OutboxChange>,
+    /// These go on, unless they are in `parked` too.
+    pub taken_up: Vec<ParkedStream>,
+    /// One that is known already stands still at this event from now on.
+    pub parked: Vec<ParkedStream>,
 }
 
 #[async_trait]
 pub trait ProcessStore: Send + Sync + 'static {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError>;
 
-    /// Checkpoints and outbox change together, durably.
+    /// Every stream that stands still, by process and stream.
+    async fn parked(&self) -> Result<Vec<ParkedStream>, ProcessStoreError>;
+
+    /// Checkpoints, outbox and parked streams change together, durably.
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError>;
 
     /// The effects whose time has come, at most `limit`, in the order they were planned; without those of the

@@ -6,12 +6,17 @@ mod support;
 use std::sync::Arc;
 
 use octocity_commands::process_store::{OutboxChange, Step};
-use octocity_commands::{Executor, ExecutorError, MemoryProcessStore, Misplaced, ProcessStore, Submission};
+use octocity_commands::{
+    Executor, ExecutorError, Handler, HandlerOptions, MemoryProcessStore, Misplaced, ParkedStream,
+    ProcessStore, Submission,
+};
 use octocity_domain::parking::{Direction, ParkingCommand};
 use octocity_domain::process::{Effect, Planned};
-use octocity_domain::{CommandId, VisitId};
-use octocity_log::{Fault, LogId, MemoryLog, Origin};
+use octocity_domain::{CommandId, FacilityId, VisitId};
+use octocity_log::{Fault, LogId, MemoryLog, Origin, RecordedEvent};
 use support::gateway::ScriptedGateway;
+use support::held_log::HeldLog;
+use support::log_lines::LogLines;
 use support::*;
 use uuid::Uuid;
 
@@ -161,7 +166,7 @@ fn open_session(world: &World, number: u128) -> Planned {
 
 async fn plan(store: &MemoryProcessStore, effects: Vec<Planned>) {
     let changes = effects.into_iter().map(OutboxChange::Plan).collect();
-    store.commit(Step { checkpoints: Vec::new(), changes }).await.unwrap();
+    store.commit(Step { changes, ..Step::default() }).await.unwrap();
 }
 
 #[tokio::test]
@@ -272,4 +277,62 @@ async fn the_executor_runs_by_itself_and_stops_when_told() {
     stop.send_replace(true);
     running.await.unwrap();
     assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_stops_only_its_stream_until_it_can() {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    let other = World {
+        facility: FacilityId::new(Uuid::from_u128(8)),
+        log: world.log.clone(),
+        clock: world.clock.clone(),
+        handler: world.handler.clone(),
+    };
+    other.register().await;
+    let log = HeldLog::new(world.log.clone());
+    log.permits.add_permits(1_000);
+    let started = || {
+        let log = Arc::new(log.clone());
+        let handler = Handler::new(log, None, world.clock.clone(), HandlerOptions::default());
+        Executor::new(handler, Arc::new(store.clone()), Arc::new(ScriptedGateway::default()))
+    };
+    started().run_until_idle().await.unwrap();
+    let unreadable = world.submit(enter("gate", "B-1"));
+    accepted(world.park(unreadable.clone()).await);
+    *log.garbled.lock().unwrap() = Some(unreadable.command_id);
+    world.enter("B-2").await;
+    other.enter("B-3").await;
+
+    let lines = LogLines::default();
+    let logging = lines.begin();
+    let executor = started();
+    // What could be parked is lost once, and parked when it is tried again.
+    executor.start().await.unwrap();
+    store.fail(1);
+    assert!(executor.run_until_idle().await.is_err());
+    executor.run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 1, "only that of the other facility");
+    let parked = store.parked().await.unwrap();
+    let events = world.events().await;
+    let of_command = |parked: &ParkedStream| {
+        let is_it =
+            |event: &&RecordedEvent| (event.stream, event.revision) == (parked.stream, parked.revision);
+        events.iter().find(is_it).unwrap().meta.command_id
+    };
+    assert!(parked.iter().any(|parked| parked.process == "stays"), "{parked:?}");
+    assert!(parked.iter().all(|parked| of_command(parked) == unreadable.command_id), "{parked:?}");
+    assert_eq!(executor.progress().borrow().parked, parked.len());
+    assert_eq!(lines.take().len(), parked.len());
+
+    other.enter("B-4").await;
+    started().run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 2);
+    assert_eq!(store.parked().await.unwrap(), parked, "a restart alone mends nothing");
+    assert_eq!(lines.take(), Vec::<String>::new());
+    drop(logging);
+
+    *log.garbled.lock().unwrap() = None;
+    started().run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 4, "each visit has its session, and one only");
+    assert_eq!(store.parked().await.unwrap(), []);
 }

@@ -107,6 +107,8 @@ impl Probes for Vitals {
         text.counter("octocity_projected_rows_total", "Rows written to read models.", read(&stats.rows));
         text.gauge("octocity_projection_parked_keys", "Keys that stand still.", read(&stats.parked));
         self.write_lags(&mut text).await;
+        let help = "Streams that stand still for a process.";
+        text.gauge("octocity_processes_parked_streams", help, processes.parked);
         text.gauge("octocity_outbox_due", "Effects that are due and not done.", processes.due);
         self.write_unresolved(&mut text).await;
         if let Some(relay) = &self.relay {

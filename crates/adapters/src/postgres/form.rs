@@ -10,7 +10,8 @@ use super::connection::Place;
 use super::fault::{Fault, OpenError};
 
 /// Each brings the form from its number to the next; the first one makes it. One that was released never changes.
-pub const MIGRATIONS: [&str; 1] = [include_str!("../../../../schema/postgres/1.sql")];
+pub const MIGRATIONS: [&str; 2] =
+    [include_str!("../../../../schema/postgres/1.sql"), include_str!("../../../../schema/postgres/2.sql")];
 
 /// Storage format. One row.
 const FORM: &str = "CREATE TABLE form (version INT NOT NULL, log UUID)";

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
-use octocity_commands::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use octocity_commands::process_store::{
+    Checkpoint, OutboxChange, ParkedStream, ProcessStore, ProcessStoreError, Step,
+};
 use octocity_domain::process::Planned;
 use octocity_domain::{CommandId, FacilityId, Timestamp};
 use octocity_log::{LogId, Position};
@@ -78,6 +80,21 @@ async fn write_step(transaction: &Transaction<'_>, step: &Step, effects: &[Strin
             plan(transaction, &plans.collect::<Vec<_>>(), &mut effects).await?;
         }
     }
+    park(transaction, step).await
+}
+
+async fn park(transaction: &Transaction<'_>, step: &Step) -> Result<(), Fault> {
+    for ParkedStream { process, stream, .. } in &step.taken_up {
+        let delete = "DELETE FROM parked_streams WHERE process = $1 AND stream = $2";
+        transaction.execute(delete, &[process, &stream.to_string()]).await?;
+    }
+    for ParkedStream { process, stream, revision, event_type, error } in &step.parked {
+        let insert = "INSERT INTO parked_streams (process, stream, revision, event_type, error)
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (process, stream) DO UPDATE
+            SET revision = excluded.revision, event_type = excluded.event_type, error = excluded.error";
+        let revision = revision.cast_signed();
+        transaction.execute(insert, &[process, &stream.to_string(), &revision, event_type, error]).await?;
+    }
     Ok(())
 }
 
@@ -126,6 +143,25 @@ impl ProcessStore for PostgresProcessStore {
             Ok(rows.iter().map(checkpoint).collect())
         });
         Ok(known.await?)
+    }
+
+    async fn parked(&self) -> Result<Vec<ParkedStream>, ProcessStoreError> {
+        let rows = self.database.read(|| async {
+            let client = self.database.client().await?;
+            let select = "SELECT process, stream, revision, event_type, error FROM parked_streams
+                ORDER BY process, stream";
+            Ok(client.query(select, &[]).await?)
+        });
+        let parked = |row: &Row| {
+            Ok(ParkedStream {
+                process: row.get(0),
+                stream: row.get::<_, &str>(1).parse().map_err(ProcessStoreError)?,
+                revision: row.get::<_, i64>(2).cast_unsigned(),
+                event_type: row.get(3),
+                error: row.get(4),
+            })
+        };
+        rows.await?.iter().map(parked).collect()
     }
 
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {

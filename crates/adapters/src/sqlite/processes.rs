@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use octocity_commands::process_store::{Checkpoint, OutboxChange, ProcessStore, ProcessStoreError, Step};
+use octocity_commands::process_store::{
+    Checkpoint, OutboxChange, ParkedStream, ProcessStore, ProcessStoreError, Step,
+};
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::{CommandId, FacilityId, Timestamp};
 use octocity_log::{LogId, Position, json_fault};
@@ -21,7 +23,7 @@ pub const FORM: Form = Form {
     name: "process state",
     // "OcPr"
     application_id: 0x4f63_5072,
-    version: 2,
+    version: 3,
     schema: "
         CREATE TABLE checkpoints (
             process TEXT PRIMARY KEY,
@@ -41,6 +43,14 @@ pub const FORM: Form = Form {
         );
         CREATE INDEX outbox_due ON outbox (due);
         CREATE INDEX outbox_subject ON outbox (process, subject);
+        CREATE TABLE parked_streams (
+            process TEXT NOT NULL,
+            stream TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            event_type TEXT NOT NULL,
+            error TEXT NOT NULL,
+            PRIMARY KEY (process, stream)
+        ) WITHOUT ROWID;
         CREATE TABLE gateway_calls (key TEXT PRIMARY KEY, call TEXT NOT NULL) WITHOUT ROWID;
     ",
 };
@@ -114,6 +124,15 @@ impl ProcessStore for SqliteProcessStore {
         .await
     }
 
+    async fn parked(&self) -> Result<Vec<ParkedStream>, ProcessStoreError> {
+        self.with(|connection| {
+            let select = "SELECT process, stream, revision, event_type, error FROM parked_streams
+                          ORDER BY process, stream";
+            connection.prepare_cached(select)?.query_map([], parked)?.collect()
+        })
+        .await
+    }
+
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
         self.with(move |connection| {
             let transaction = connection.transaction()?;
@@ -130,6 +149,7 @@ impl ProcessStore for SqliteProcessStore {
             for change in &step.changes {
                 apply(&transaction, change)?;
             }
+            park(&transaction, &step)?;
             transaction.commit()
         })
         .await
@@ -218,6 +238,34 @@ fn apply(transaction: &Transaction<'_>, change: &OutboxChange) -> Stored<()> {
         }
     }
     Ok(())
+}
+
+fn park(transaction: &Transaction<'_>, step: &Step) -> Stored<()> {
+    for ParkedStream { process, stream, .. } in &step.taken_up {
+        let delete = "DELETE FROM parked_streams WHERE process = ?1 AND stream = ?2";
+        transaction.prepare_cached(delete)?.execute(params![process, stream.to_string()])?;
+    }
+    for ParkedStream { process, stream, revision, event_type, error } in &step.parked {
+        let insert = "INSERT OR REPLACE INTO parked_streams VALUES (?, ?, ?, ?, ?)";
+        let revision = revision.cast_signed();
+        let values = params![process, stream.to_string(), revision, event_type, error];
+        transaction.prepare_cached(insert)?.execute(values)?;
+    }
+    Ok(())
+}
+
+fn parked(row: &Row<'_>) -> Stored<ParkedStream> {
+    let stream: String = row.get(1)?;
+    let unreadable = |error: String| {
+        rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
+    };
+    Ok(ParkedStream {
+        process: row.get(0)?,
+        stream: stream.parse().map_err(unreadable)?,
+        revision: row.get::<_, i64>(2)?.cast_unsigned(),
+        event_type: row.get(3)?,
+        error: row.get(4)?,
+    })
 }
 
 fn json(value: &impl serde::Serialize) -> Stored<String> {

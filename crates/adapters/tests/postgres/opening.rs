@@ -58,6 +58,7 @@ async fn an_older_form_is_migrated_and_a_newer_one_left_alone() {
         "outbox",
         "gateway_calls",
         "snapshots",
+        "parked_streams",
     ] {
         schema.sql(&format!("DROP TABLE {table}")).await;
     }

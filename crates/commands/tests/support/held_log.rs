@@ -22,6 +22,13 @@ impl HeldLog {
     pub fn new(log: MemoryLog) -> Self {
         Self { log, permits: Arc::new(Semaphore::new(0)), garbled: Arc::default() }
     }
+
+    fn garble(&self, events: &mut [RecordedEvent]) {
+        let garbled = *self.garbled.lock().unwrap();
+        for event in events.iter_mut().filter(|event| Some(event.meta.command_id) == garbled) {
+            event.data = b"{}".to_vec();
+        }
+    }
 }
 
 #[async_trait]
@@ -43,10 +50,7 @@ impl EventLog for HeldLog {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let mut events = self.log.read_stream(stream, from, limit).await?;
-        let garbled = *self.garbled.lock().unwrap();
-        for event in events.iter_mut().filter(|event| Some(event.meta.command_id) == garbled) {
-            event.data = b"{}".to_vec();
-        }
+        self.garble(&mut events);
         Ok(events)
     }
     async fn read_stream_back(
@@ -64,7 +68,9 @@ impl EventLog for HeldLog {
         categories: &[Category],
         event_types: &[&str],
     ) -> Result<Page, LogError> {
-        self.log.read_all(after, limit, categories, event_types).await
+        let mut page = self.log.read_all(after, limit, categories, event_types).await?;
+        self.garble(&mut page.events);
+        Ok(page)
     }
     fn head(&self) -> watch::Receiver<Position> {
         self.log.head()

@@ -135,7 +135,7 @@ impl World {
         Handler::new(Arc::new(self.log.clone()), None, self.clock.clone(), HandlerOptions::default())
     }
 
-    async fn register(&self) {
+    pub async fn register(&self) {
         let register = FacilityCommand::RegisterFacility {
             facility: self.facility,
             operator: OperatorId::try_new("city").unwrap(),

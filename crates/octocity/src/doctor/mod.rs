@@ -10,7 +10,7 @@ use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::folder;
-use octocity_commands::Clock;
+use octocity_commands::{Clock, ParkedStream, ProcessStoreError};
 use octocity_domain::Timestamp;
 use octocity_log::EventLog;
 use serde_json::{Value, json};
@@ -203,13 +203,25 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
             format!("a key stands still at {stream} {revision} ({event_type}: {error}); run octocity rebuild {view}."),
         );
     }
+    look_at_processes(&node, findings).await
+}
+
+async fn look_at_processes(node: &Node, findings: &mut Findings) -> Result<(), Failure> {
+    let unreadable = |error: ProcessStoreError| Failure::data(error.to_string());
     if node.processes.exist() {
         let (store, _) = node.processes.open()?;
-        let due = store
-            .due(node.clock.now(), 1_000, &[])
-            .await
-            .map_err(|error| Failure::data(error.to_string()))?;
-        let checkpoints = store.checkpoints().await.map_err(|error| Failure::data(error.to_string()))?;
+        let due = store.due(node.clock.now(), 1_000, &[]).await.map_err(unreadable)?;
+        for parked in store.parked().await.map_err(unreadable)? {
+            let ParkedStream { process, stream, revision, event_type, error } = parked;
+            findings.wrong(
+                format!("process {process}"),
+                format!(
+                    "{stream} stands still at {revision} ({event_type}: {error}); run a version that reads it, and \
+                     it goes on."
+                ),
+            );
+        }
+        let checkpoints = store.checkpoints().await.map_err(unreadable)?;
         match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.log)) {
             Err(misplaced) => findings.wrong("processes", node.processes.misplaced(misplaced)),
             Ok(()) => {

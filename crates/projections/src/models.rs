@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use octocity_log::Position;
+use octocity_log::{Position, StreamId};
 use tokio::sync::watch;
 
 use crate::analytics::Figures;
@@ -66,13 +66,17 @@ impl ReadModels {
     }
 
     /// Why this row stands still, if it does: what a query says instead of passing old news off as new. A stream
-    /// that cannot be read stands still with all its rows; see [`Self::parked`].
-    pub async fn standing_still<R: Row>(&self, key: &R::Key) -> Result<Option<Parked>, StoreError> {
+    /// that cannot be read stands still with all its rows: `streams` are those that this row is folded from.
+    pub async fn standing_still<R: Row>(
+        &self,
+        key: &R::Key,
+        streams: &[StreamId],
+    ) -> Result<Option<Parked>, StoreError> {
         if self.stats.parked.load(Ordering::Relaxed) == 0 {
             return Ok(None);
         }
-        let key = key_text(key);
-        Ok(self.parked(R::TABLE).await?.into_iter().find(|parked| parked.key == key))
+        let keys: Vec<String> = streams.iter().map(StreamId::to_string).chain([key_text(key)]).collect();
+        Ok(self.parked(R::TABLE).await?.into_iter().find(|parked| keys.contains(&parked.key)))
     }
 
     /// The keys of a table that stand still; see [`Parked::key`].

@@ -67,9 +67,9 @@ async fn a_poisoned_key_parks_alone() {
         assert_eq!((parked[0].event_type.as_str(), parked[0].revision), ("VehicleLeft", 1));
         let (standing, _) = find::<VisitRow>(&*models.store, &(facility(1), visit(9))).await.unwrap();
         assert_eq!(standing, None);
-        let why = models.standing_still::<VisitRow>(&(facility(1), visit(9))).await.unwrap();
+        let why = models.standing_still::<VisitRow>(&(facility(1), visit(9)), &[]).await.unwrap();
         assert_eq!(why.as_ref(), parked.first());
-        assert_eq!(models.standing_still::<VisitRow>(&(facility(1), visit(1))).await.unwrap(), None);
+        assert_eq!(models.standing_still::<VisitRow>(&(facility(1), visit(1)), &[]).await.unwrap(), None);
         let (other, _) = find::<VisitRow>(&*models.store, &(facility(1), visit(1))).await.unwrap();
         assert_eq!(other.unwrap().ended_at, Some(at(30)));
         assert!(models.parked(OccupancyRow::TABLE).await.unwrap().is_empty());

@@ -14,8 +14,9 @@ use async_graphql::{
 use octocity_domain::{FacilityId, Interval, PoolId};
 use octocity_projections::analytics::{Hours, PoolDay, RevenueDay, Scope, StayDay, pool_days};
 use octocity_projections::facilities::FacilityRow;
-use octocity_projections::parking::{OccupancyHourRow, OccupancyRow};
-use octocity_projections::{Query, StoreError};
+use octocity_projections::parking::{OccupancyHourRow, OccupancyRow, VisitRow};
+use octocity_projections::sessions::SessionRow;
+use octocity_projections::{Query, Row, StoreError};
 use tokio::sync::OnceCell;
 
 use super::Api;
@@ -339,7 +340,18 @@ impl AnalyticsQuery {
         let api = Api::of(context);
         let interval = Interval::try_new(from.0, until.0.min(api.clock.now()));
         let interval = interval.ok_or_else(|| bad_input("'from' lies before 'until' and in the past."))?;
-        let position = wait(context, after.as_deref()).await?;
+        let position = wait(
+            context,
+            after.as_deref(),
+            &[
+                FacilityRow::TABLE,
+                OccupancyRow::TABLE,
+                OccupancyHourRow::TABLE,
+                VisitRow::TABLE,
+                SessionRow::TABLE,
+            ],
+        )
+        .await?;
         let at_most = Duration::from_secs(api.limits.wait_seconds);
         match api.models.figures.reached(position, at_most).await {
             Ok(true) => figures_of(api, &facilities, interval).await,

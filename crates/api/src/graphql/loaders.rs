@@ -163,13 +163,12 @@ impl Loader<Of<PastPools, (FacilityId, Timestamp)>> for Rows {
         let rows = Query::<octocity_projections::parking::OccupancyRow>::new()
             .is_in("facility", &facilities)
             .run(&*self.models().store)
-            .await?
-            .rows;
+            .await?;
         let mut found = HashMap::new();
         for key in keys {
             let (facility, at) = key.id;
-            let mut past = PastPools { at, position: self.models().position(), pools: Vec::new() };
-            for row in rows.iter().filter(|row| row.facility == facility) {
+            let mut past = PastPools { at, position: rows.position, pools: Vec::new() };
+            for row in rows.rows.iter().filter(|row| row.facility == facility) {
                 let pool = queries::occupancy_at(&*self.models().store, facility, row.pool, at).await?;
                 past.position = past.position.min(pool.position);
                 past.pools.push((row.pool, pool.inside));

@@ -55,7 +55,7 @@ impl Api {
 }
 
 /// What can be read. Every field that takes `after` (connections: `afterPosition`) waits, for a moment, until the read
-/// models have reached that position; the header `x-octocity-after` does the same for all of a request.
+/// models that its answer is from have reached that position; the header `x-octocity-after` does the same for all of a request.
 #[derive(MergedObject, Default)]
 pub struct Query(
     facilities::FacilitiesQuery,

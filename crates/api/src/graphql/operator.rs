@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use octocity_domain::{Currency, FacilityId, OperatorId, Timestamp};
 use octocity_projections::facilities::FacilityRow;
-use octocity_projections::parking::{VisitRow, queries::traffic};
+use octocity_projections::parking::{OccupancyHourRow, VisitRow, queries::traffic};
+use octocity_projections::payments::RevenueHourRow;
 use octocity_projections::payments::queries::{Revenue, revenue};
-use octocity_projections::{Query, StoreError};
+use octocity_projections::{Query, Row, StoreError};
 
 use super::Api;
 use super::parking::OccupancyObject;
-use super::position::wait;
+use super::position::{OCCUPANCY, wait};
 use super::relay::MAX_PAGE;
 use super::scalars::{DateTime, Money, code_id, id};
 use crate::faults::{bad_input, internal};
@@ -198,7 +199,9 @@ impl OperatorQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<OperatorOverview> {
         let operator = code_id("operator", &operator)?;
-        wait(context, after.as_deref()).await?;
+        let figures = [VisitRow::TABLE, OccupancyHourRow::TABLE, RevenueHourRow::TABLE];
+        let tables = [&OCCUPANCY[..], &figures].concat();
+        wait(context, after.as_deref(), &tables).await?;
         let found = overview(Api::of(context), operator).await;
         let found = found.map_err(|fault| internal("reading an operator's overview", &fault))?;
         if found.facilities.is_empty() {

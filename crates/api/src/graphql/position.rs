@@ -1,13 +1,21 @@
-//! Positions as clients carry them, and the wait for one.
+//! Positions as clients carry them, the wait for one, and rows that stand still.
 
 use std::time::Duration;
 
-use async_graphql::{Context, Error, Result};
+use async_graphql::{Context, Error, Result, SelectionField};
 use octocity_log::position::ParsedToken;
-use octocity_log::{Position, Token};
+use octocity_log::{Position, StreamId, Token};
+use octocity_projections::facilities::FacilityRow;
+use octocity_projections::parking::{
+    AreaMovesRow, OccupancyHourRow, OccupancyRow, SpotOutOfServiceRow, VisitRow,
+};
+use octocity_projections::payments::VisitPaymentRow;
+use octocity_projections::reservations::ReservationRow;
+use octocity_projections::sessions::SessionRow;
+use octocity_projections::{Row, Table};
 
 use super::Api;
-use crate::faults::{Code, bad_input, field_error};
+use crate::faults::{Code, bad_input, field_error, internal};
 use crate::http::transport::AfterHeader;
 
 impl Api {
@@ -29,30 +37,61 @@ impl Api {
         Ok(if parsed.epoch < self.log.epoch() { Position::default() } else { parsed.position })
     }
 
-    /// Waits, at most as long as the limits say, until every read model has reached `position`.
-    pub async fn reached(&self, position: Position) -> Result<()> {
-        let mut progress = self.models.progress();
-        let there = progress.wait_for(|views| views.values().all(|known| *known >= position));
+    /// Waits, at most as long as the limits say, until these read models have reached `position`.
+    async fn reached(&self, tables: &[&'static Table], position: Position) -> Result<()> {
         let at_most = Duration::from_secs(self.limits.wait_seconds);
-        if matches!(tokio::time::timeout(at_most, there).await, Ok(Ok(_))) {
-            return Ok(());
+        match self.models.wait_for(tables, position, at_most).await {
+            true => Ok(()),
+            false => Err(not_reached("read models")),
         }
-        Err(not_reached("read models"))
     }
 }
 
-/// What every query does first: waits for the position of its argument and of the request's header, if any. Returns
-/// the later of them.
-pub async fn wait(context: &Context<'_>, after: Option<&str>) -> Result<Position> {
+/// What the counts of a facility now are read from.
+pub const OCCUPANCY: [&Table; 4] =
+    [FacilityRow::TABLE, OccupancyRow::TABLE, AreaMovesRow::TABLE, SpotOutOfServiceRow::TABLE];
+
+/// What every query does first: waits until the read models that its answer is from have reached the position of its
+/// argument and of the request's header, if any. `tables`: what the field itself reads; what is asked within it is
+/// waited for as well. Returns the later position.
+pub async fn wait(context: &Context<'_>, after: Option<&str>, tables: &[&'static Table]) -> Result<Position> {
     let api = Api::of(context);
     let header = context.data_opt::<AfterHeader>().map(|header| header.0.as_str());
     let mut latest = Position::default();
     for token in after.into_iter().chain(header) {
-        let position = api.parse_token(token)?;
-        api.reached(position).await?;
-        latest = latest.max(position);
+        latest = latest.max(api.parse_token(token)?);
+    }
+    if latest > Position::default() {
+        let mut tables = tables.to_vec();
+        add_within(context.field(), &mut tables);
+        api.reached(&tables, latest).await?;
     }
     Ok(latest)
+}
+
+/// Adds what the fields within this one read.
+fn add_within(field: SelectionField<'_>, tables: &mut Vec<&'static Table>) {
+    for within in field.selection_set() {
+        match within.name() {
+            "facility" => tables.push(FacilityRow::TABLE),
+            "visit" | "visits" => tables.push(VisitRow::TABLE),
+            "session" => tables.push(SessionRow::TABLE),
+            "reservation" => tables.push(ReservationRow::TABLE),
+            "history" => tables.push(VisitPaymentRow::TABLE),
+            "occupancy" => {
+                tables.extend(OCCUPANCY);
+                tables.push(OccupancyHourRow::TABLE);
+            }
+            _ => {}
+        }
+        add_within(within, tables);
+    }
+}
+
+/// Whether a row stands still, because an event of its own or of these streams could not be applied.
+pub async fn stands_still<R: Row>(context: &Context<'_>, key: &R::Key, streams: &[StreamId]) -> Result<bool> {
+    let parked = Api::of(context).models.standing_still::<R>(key, streams).await;
+    Ok(parked.map_err(|fault| internal("reading the parked keys", &fault))?.is_some())
 }
 
 /// What is said where something did not get to a position in time.

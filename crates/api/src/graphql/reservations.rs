@@ -8,8 +8,8 @@ use async_graphql::{
 };
 use futures_util::stream::Stream;
 use octocity_domain::reservations::{ReservationEnd, ReservationsCommand, ReservationsEvent};
-use octocity_domain::{FacilityId, Interval, ReservationId};
-use octocity_log::Position;
+use octocity_domain::{Category, FacilityId, Interval, ReservationId};
+use octocity_log::{Position, StreamId};
 use octocity_projections::reservations::{HoldStatus, ReservationRow, ReservationStatus};
 use octocity_projections::{Query, Row};
 
@@ -18,7 +18,7 @@ use super::credentials::{CredentialInput, CredentialObject, credentials, shown};
 use super::facilities::FacilityObject;
 use super::loaders::{Of, load};
 use super::parking::VisitObject;
-use super::position::wait;
+use super::position::{stands_still, wait};
 use super::relay::{Page, connection, page_cost};
 use super::scalars::{DateTime, UuidText, code_id, id, uuid_id};
 use super::submit::{Done, command_id, payload, submission};
@@ -138,6 +138,13 @@ impl ReservationObject {
         load(context, Of::<FacilityObject, _>::new(self.row.facility)).await
     }
 
+    /// It shows an earlier state, because one of its events could not be applied; see `status`.
+    async fn parked(&self, context: &Context<'_>) -> Result<bool> {
+        let facility = self.row.facility.uuid();
+        let streams = [Category::Reservations, Category::Parking].map(|of| StreamId::new(of, facility));
+        stands_still::<ReservationRow>(context, &self.row.key(), &streams).await
+    }
+
     /// The visit that was admitted on it.
     async fn visit(&self, context: &Context<'_>) -> Result<Option<VisitObject>> {
         let Some(visit) = self.row.visit else { return Ok(None) };
@@ -165,7 +172,7 @@ impl ReservationsQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Option<ReservationObject>> {
         let reservation = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[ReservationRow::TABLE]).await?;
         let api = Api::of(context);
         let (row, position) = find(api, reservation).await?;
         Ok(row.map(|row| ReservationObject::as_of(row, api, position)))
@@ -188,7 +195,7 @@ impl ReservationsQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, ReservationObject>> {
         let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[ReservationRow::TABLE]).await?;
         let mut query = Query::<ReservationRow>::new().eq("facility", &facility).ascending("starts_at");
         if let Some(status) = status {
             query = query.eq("status", &ReservationStatus::from(status));
@@ -306,7 +313,7 @@ impl ReservationsSubscription {
         #[graphql(desc = "Begin at this position or later.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<ReservationObject>> + use<>> {
         let reservation = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[ReservationRow::TABLE]).await?;
         let api = Arc::clone(Api::of(context));
         let row = find(&api, reservation).await?.0;
         let row = row.ok_or_else(|| {

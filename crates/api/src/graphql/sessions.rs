@@ -3,15 +3,16 @@
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, Result, SimpleObject};
 use octocity_domain::tariffs::{Quote, QuoteRule};
-use octocity_domain::{FacilityId, VisitId};
-use octocity_projections::Query;
+use octocity_domain::{Category, FacilityId, VisitId};
+use octocity_log::StreamId;
 use octocity_projections::sessions::{SessionRow, SessionStatus as RowStatus};
+use octocity_projections::{Query, Row};
 
 use super::Api;
 use super::facilities::TariffObject;
 use super::loaders::{Of, load};
 use super::parking::VisitObject;
-use super::position::wait;
+use super::position::{stands_still, wait};
 use super::relay::{Page, connection, heavy_cost, page_cost};
 use super::scalars::{DateTime, Money, id, uuid_id};
 use crate::faults::command_error;
@@ -196,6 +197,12 @@ impl SessionObject {
         quote(context, self.facility, self.visit).await
     }
 
+    /// It shows an earlier state, because one of its events could not be applied; see `status`.
+    async fn parked(&self, context: &Context<'_>) -> Result<bool> {
+        let stream = StreamId::new(Category::Session, self.visit.uuid());
+        stands_still::<SessionRow>(context, &self.row.key(), &[stream]).await
+    }
+
     /// The visit.
     async fn visit(&self, context: &Context<'_>) -> Result<Option<VisitObject>> {
         load(context, Of::<VisitObject, _>::new(self.visit)).await
@@ -220,7 +227,7 @@ impl SessionsQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Option<SessionObject>> {
         let visit: VisitId = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[SessionRow::TABLE]).await?;
         load(context, Of::<SessionObject, _>::new(visit)).await
     }
 
@@ -239,7 +246,7 @@ impl SessionsQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, SessionObject>> {
         let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[SessionRow::TABLE]).await?;
         let mut query = Query::<SessionRow>::new().eq("facility", &facility).descending("entered_at");
         if let Some(status) = status {
             query = query.eq("status", &RowStatus::from(status));

@@ -15,7 +15,7 @@ use octocity_domain::Timestamp;
 use octocity_domain::payments::{GatewayOutcome, GatewayVerb};
 use octocity_log::{EventLog, LogId, MemoryLog};
 use octocity_projections::engine::{Engine, EngineOptions};
-use octocity_projections::{MemoryRows, ReadModels};
+use octocity_projections::{MemoryRows, ReadModels, RowStore};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -101,10 +101,21 @@ pub async fn serve() -> Server {
 /// `projecting`: whether the engine follows the log.
 pub async fn serve_with(auth: Auth, limits: Limits, projecting: bool) -> Server {
     let log = Arc::new(MemoryLog::new(LogId(Uuid::from_u128(7 << 100))));
+    serve_on(log, Arc::new(MemoryRows::new()), auth, limits, projecting).await
+}
+
+/// What these hold already is there.
+pub async fn serve_on(
+    log: Arc<MemoryLog>,
+    rows: Arc<dyn RowStore>,
+    auth: Auth,
+    limits: Limits,
+    projecting: bool,
+) -> Server {
     let (port, clock): (Arc<dyn EventLog>, Arc<dyn Clock>) = (log.clone(), Arc::new(RealClock));
     let handler = Handler::new(Arc::clone(&port), None, Arc::clone(&clock), HandlerOptions::default());
     let (stop, closing) = watch::channel(false);
-    let engine = Engine::open(Arc::clone(&port), Arc::new(MemoryRows::new()), EngineOptions::default());
+    let engine = Engine::open(Arc::clone(&port), rows, EngineOptions::default());
     let engine = engine.await.unwrap();
     let models = engine.models();
     if projecting {

@@ -4,7 +4,7 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use octocity_domain::{FacilityId, OperatorId};
 use octocity_projections::facilities::FacilityRow;
-use octocity_projections::{Filter, Query};
+use octocity_projections::{Filter, Query, Row};
 
 use super::super::loaders::{Of, load};
 use super::super::position::wait;
@@ -54,7 +54,7 @@ impl FacilitiesQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Option<FacilityObject>> {
         let facility: FacilityId = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[FacilityRow::TABLE]).await?;
         load(context, Of::<FacilityObject, _>::new(facility)).await
     }
 
@@ -72,7 +72,7 @@ impl FacilitiesQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, FacilityObject, Total>> {
         let query = filter.unwrap_or_default().query()?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[FacilityRow::TABLE]).await?;
         counted(context, query, Page { first, after, last, before }, |row, _| row.into()).await
     }
 }

@@ -4,14 +4,15 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use octocity_domain::parking::Departure;
 use octocity_domain::{FacilityId, Timestamp, VisitId};
-use octocity_projections::Query;
-use octocity_projections::parking::UnmatchedExitRow;
+use octocity_projections::parking::{OccupancyHourRow, UnmatchedExitRow, VisitRow};
+use octocity_projections::payments::VisitPaymentRow;
+use octocity_projections::{Query, Row};
 
 use super::super::Api;
 use super::super::credentials::{CredentialObject, shown};
 use super::super::inputs::at_most;
 use super::super::loaders::{Of, load_many};
-use super::super::position::wait;
+use super::super::position::{OCCUPANCY, wait};
 use super::super::relay::{Page, connection, page_cost};
 use super::super::scalars::{DateTime, code_id, id, uuid_id};
 use super::history::{HistoryEntry, history};
@@ -80,7 +81,11 @@ impl ParkingQuery {
             .map(|facility| uuid_id("facilities", facility))
             .collect::<Result<_>>()?;
         let at = at.map(|at| past_moment(context, at)).transpose()?;
-        wait(context, after.as_deref()).await?;
+        let mut tables = OCCUPANCY.to_vec();
+        if at.is_some() {
+            tables.push(OccupancyHourRow::TABLE);
+        }
+        wait(context, after.as_deref(), &tables).await?;
         let present =
             load_many(context, facilities.iter().map(|id| Of::<OccupancyObject, _>::new(*id))).await?;
         let Some(at) = at else { return Ok(present) };
@@ -97,7 +102,7 @@ impl ParkingQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Option<VisitObject>> {
         let visit: VisitId = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[VisitRow::TABLE]).await?;
         let api = Api::of(context);
         let (row, position) = find(api, visit).await?;
         Ok(row.map(|row| VisitObject::as_of(row, api, position)))
@@ -118,7 +123,7 @@ impl ParkingQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, VisitObject>> {
         let facility = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[VisitRow::TABLE]).await?;
         visits_page(context, facility, filter.unwrap_or_default(), Page { first, after, last, before }).await
     }
 
@@ -136,7 +141,7 @@ impl ParkingQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, VisitObject>> {
         let facility = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[VisitRow::TABLE]).await?;
         visits_page(context, facility, VisitFilter::to_review(), Page { first, after, last, before }).await
     }
 
@@ -150,7 +155,7 @@ impl ParkingQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Vec<HistoryEntry>> {
         let visit = uuid_id("visitId", &visit_id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[VisitRow::TABLE, VisitPaymentRow::TABLE]).await?;
         match find(Api::of(context), visit).await?.0 {
             Some(row) => history(context, &row).await,
             None => Ok(Vec::new()),
@@ -171,7 +176,7 @@ impl ParkingQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, UnmatchedExits>> {
         let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[UnmatchedExitRow::TABLE]).await?;
         let since = Api::of(context).clock.now().minus_seconds(KEPT_SECONDS);
         let query = Query::<UnmatchedExitRow>::new()
             .eq("facility", &facility)

@@ -16,7 +16,7 @@ use octocity_projections::sessions::SessionRow;
 use super::super::Api;
 use super::super::follow::{Follower, Part};
 use super::super::inputs::at_most;
-use super::super::position::wait;
+use super::super::position::{OCCUPANCY, wait};
 use super::super::scalars::{code_id, uuid_id};
 use super::OccupancyObject;
 use super::history::{HistoryEntry, decoded, pays_for, speaks_of};
@@ -42,7 +42,7 @@ impl ParkingSubscription {
             .iter()
             .map(|facility| uuid_id("facilities", facility))
             .collect::<Result<_>>()?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &OCCUPANCY).await?;
         let api = Arc::clone(Api::of(context));
         let known = present(&api, &facilities.iter().copied().collect::<Vec<_>>()).await?;
         if known.len() < facilities.len() {
@@ -61,7 +61,7 @@ impl ParkingSubscription {
         #[graphql(desc = "Begin at this position or later.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<VisitObject>> + use<>> {
         let visit: VisitId = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[VisitRow::TABLE]).await?;
         let api = Arc::clone(Api::of(context));
         let row = find(&api, visit).await?.0;
         let row = row.ok_or_else(|| {
@@ -182,7 +182,7 @@ impl EventsSubscription {
         #[graphql(desc = "Behind this position; left out: from now on.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<HistoryEntry>> + use<>> {
         let visit: VisitId = uuid_id("visitId", &visit_id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[VisitRow::TABLE]).await?;
         let api = Arc::clone(Api::of(context));
         let row = find(&api, visit).await?.0;
         let row = row.ok_or_else(|| {

@@ -3,8 +3,8 @@
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Result, SimpleObject};
 use octocity_domain::parking::{Basis, Cover, Irregularity as DomainIrregularity, MatchKey};
-use octocity_domain::{FacilityId, VisitId};
-use octocity_log::Position;
+use octocity_domain::{Category, FacilityId, VisitId};
+use octocity_log::{Position, StreamId};
 use octocity_projections::parking::{EndKind, EntryKind, VisitRow, VisitStatus};
 use octocity_projections::{Query, Row};
 
@@ -12,6 +12,7 @@ use super::super::Api;
 use super::super::credentials::{CredentialObject, number, plate_key, shown};
 use super::super::facilities::FacilityObject;
 use super::super::loaders::{Of, load};
+use super::super::position::stands_still;
 use super::super::relay::{Page, connection, heavy_cost};
 use super::super::reservations::ReservationObject;
 use super::super::scalars::{DateTime, Money, id};
@@ -215,6 +216,12 @@ impl VisitObject {
     /// What its passages broke.
     async fn irregularities(&self) -> Vec<Irregularity> {
         self.row.irregularities.iter().copied().map(Into::into).collect()
+    }
+
+    /// It shows an earlier state, because one of its events could not be applied; see `status`.
+    async fn parked(&self, context: &Context<'_>) -> Result<bool> {
+        let stream = StreamId::new(Category::Parking, self.row.facility.uuid());
+        stands_still::<VisitRow>(context, &self.row.key(), &[stream]).await
     }
 
     /// Its facility.

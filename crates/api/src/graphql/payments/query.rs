@@ -3,15 +3,16 @@
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, Result, SimpleObject};
 use octocity_domain::payments::{Allocation, Payable, PaymentStatus};
-use octocity_domain::{FacilityId, PaymentId};
-use octocity_projections::Query;
+use octocity_domain::{Category, FacilityId, PaymentId};
+use octocity_log::StreamId;
 use octocity_projections::payments::PaymentRow;
 use octocity_projections::payments::queries::to_review;
+use octocity_projections::{Query, Row};
 
 use super::super::Api;
 use super::super::loaders::{Of, load};
 use super::super::parking::VisitObject;
-use super::super::position::wait;
+use super::super::position::{stands_still, wait};
 use super::super::relay::{Page, connection, page_cost};
 use super::super::reservations::ReservationObject;
 use super::super::scalars::{DateTime, Money, id, uuid_id};
@@ -138,6 +139,12 @@ impl From<PaymentRow> for PaymentObject {
 
 #[ComplexObject]
 impl PaymentObject {
+    /// It shows an earlier state, because one of its events could not be applied; see `status`.
+    async fn parked(&self, context: &Context<'_>) -> Result<bool> {
+        let stream = StreamId::new(Category::Payment, self.row.payment.uuid());
+        stands_still::<PaymentRow>(context, &self.row.key(), &[stream]).await
+    }
+
     /// What it pays for.
     async fn allocations(&self) -> Vec<AllocationObject> {
         let currency = self.row.currency;
@@ -158,7 +165,7 @@ impl PaymentsQuery {
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
     ) -> Result<Option<PaymentObject>> {
         let payment: PaymentId = uuid_id("id", &id)?;
-        wait(context, after.as_deref()).await?;
+        wait(context, after.as_deref(), &[PaymentRow::TABLE]).await?;
         let query = Query::<PaymentRow>::new().eq("payment", &payment).first(1);
         let found = query.run(&*Api::of(context).models.store).await;
         let mut found = found.map_err(|fault| internal("reading a payment", &fault))?;
@@ -180,7 +187,7 @@ impl PaymentsQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, PaymentObject>> {
         let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[PaymentRow::TABLE]).await?;
         let mut query = Query::<PaymentRow>::new().eq("facility", &facility).descending("requested_at");
         if let Some(status) = status {
             query = query.eq("status", &PaymentStatus::from(status));
@@ -203,7 +210,7 @@ impl PaymentsQuery {
         #[graphql(desc = "Wait for this position.")] after_position: Option<String>,
     ) -> Result<Connection<String, PaymentObject>> {
         let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
-        wait(context, after_position.as_deref()).await?;
+        wait(context, after_position.as_deref(), &[PaymentRow::TABLE]).await?;
         let query = to_review().eq("facility", &facility);
         connection(context, query, Page { first, after, last, before }, |row, _| row.into()).await
     }

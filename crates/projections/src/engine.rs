@@ -1,7 +1,8 @@
 //! Brings the rows to the log's head: reads and decodes each event once, folds it into every view, and commits
 //! the changed rows with the checkpoints, batch by batch.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -33,6 +34,9 @@ impl Default for EngineOptions {
         Self { batch_events: 4_096, retry_seconds: 1, sole_owner: true }
     }
 }
+
+/// Every so many steps the views that are furthest behind have their turn, however busy the live ones are.
+const TURN: u64 = 4;
 
 /// One view with its checkpoint in each partition.
 struct Track {
@@ -71,6 +75,7 @@ pub struct Engine {
     options: EngineOptions,
     /// Since the last fault it is not known what was written.
     faulty: bool,
+    steps: u64,
 }
 
 /// How far a rebuild or catching up is.
@@ -111,7 +116,8 @@ impl Engine {
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
         let live = Arc::new(Live::default());
         let models = ReadModels { store, figures, live, progress: receiver, stats };
-        let mut engine = Self { log, epoch, tails, models, tracks, progress, options, faulty: false };
+        let mut engine =
+            Self { log, epoch, tails, models, tracks, progress, options, faulty: false, steps: 0 };
         engine.restart().await?;
         Ok(engine)
     }
@@ -244,7 +250,7 @@ impl Engine {
     }
 
     /// One batch for the views that are furthest ahead of those behind the head: what is live stays live while
-    /// another view is rebuilt. None: all are at the head.
+    /// another view is rebuilt, which goes on too. None: all are at the head.
     async fn step(&mut self) -> Result<Option<Step>, StoreError> {
         let parts = self.read().await?;
         if parts.is_empty() {
@@ -261,15 +267,24 @@ impl Engine {
     }
 
     async fn read(&mut self) -> Result<Vec<Part>, StoreError> {
+        self.steps += 1;
+        let is_turn = self.steps.is_multiple_of(TURN);
         let mut parts = Vec::new();
         for (partition, tail) in &self.tails {
             let head = *tail.head().borrow();
-            let at = self.tracks.iter().filter_map(|track| track.checkpoints.get(partition));
-            let Some(after) = at.copied().filter(|at| *at < head).max() else { continue };
-            let page = tail.read_after(after, self.options.batch_events).await?;
-            if page.next > after {
+            let stands = self.tracks.iter().filter_map(|track| track.checkpoints.get(partition));
+            let stands = stands.copied().collect::<BTreeSet<_>>();
+            let mut behind = stands.range(..head);
+            let Some(after) = (if is_turn { behind.next() } else { behind.next_back() }) else { continue };
+            let mut page = tail.read_after(*after, self.options.batch_events).await?;
+            // Not beyond where others stand, so that from there on all are folded together.
+            if let Some(joined) = stands.range((Excluded(after), Unbounded)).next() {
+                page.events.retain(|event| event.position <= *joined);
+                page.next = page.next.min(*joined);
+            }
+            if page.next > *after {
                 let events = page.events.into_iter().map(Decoded::of).collect();
-                parts.push(Part { partition: *partition, after, next: page.next, events });
+                parts.push(Part { partition: *partition, after: *after, next: page.next, events });
             }
         }
         Ok(parts)

@@ -1,8 +1,10 @@
 //! The engine: keys that stand still, what waits for it, and who is told.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use octocity_domain::parking::{Departure, DeviceClock, ParkingEvent};
@@ -11,7 +13,7 @@ use octocity_log::{EventLog, StreamId};
 use octocity_projections::parking::{OccupancyHourRow, OccupancyRow, VisitRow};
 use octocity_projections::query::find;
 use octocity_projections::testing::*;
-use octocity_projections::{MemoryRows, ReadModels, Row};
+use octocity_projections::{MemoryRows, ReadModels, Row, RowStore, Step};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -129,6 +131,30 @@ async fn one_view_is_rebuilt_and_the_others_stay() {
     engine.rebuild(&[VisitRow::TABLE], |step| steps.push(step)).await.unwrap();
     assert_eq!(steps.last().map(|step| (step.events, step.position)), Some((2, head)));
     assert_eq!(hashes(&engine.models()).await, before);
+}
+
+#[tokio::test]
+async fn a_view_is_rebuilt_while_the_log_grows_with_every_step() {
+    let mut history = History::default();
+    history.register(facility(1)).await;
+    for second in 0..20 {
+        history.parking(facility(1), &entered(None), at(second)).await;
+    }
+    let store = Arc::new(MemoryRows::new());
+    history.read(store.clone(), 4_096).await;
+    store.reset(VisitRow::TABLE).await.unwrap();
+    let mut engine = history.engine(store, 8).await;
+    let mut steps = 0;
+    let grow = |step: Step| {
+        steps += 1;
+        if step.position < step.head && steps < 200 {
+            let event = entered(None);
+            let appended = pin!(history.parking(facility(1), &event, at(30)));
+            assert!(appended.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        }
+    };
+    engine.catch_up(grow).await.unwrap();
+    assert!(steps < 200, "the rebuilt view had to wait until nothing came any more");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A payment gateway that moves no money: for demonstrations and tests.
+//! A payment gateway that moves no money, for demonstrations and tests; and what stands where there is none.
 //!
 //! The token says how it behaves: `sim-ok` (and any other) does what is asked; `sim-decline` refuses;
 //! `sim-timeout` answers nothing and does nothing; `sim-lost-reply` does it, but its answer is lost, and asking
@@ -45,6 +45,20 @@ pub struct Totals {
     pub captured_minor: i64,
     pub refunded_minor: i64,
     pub voided_minor: i64,
+}
+
+/// Where no gateway is configured: no payment begins, and one that began before waits for the gateway it began at.
+pub struct NoGateway;
+
+#[async_trait]
+impl PaymentGateway for NoGateway {
+    async fn call(&self, _: GatewayRequest) -> GatewayOutcome {
+        GatewayOutcome::Unknown { reason: "no gateway is configured".to_owned() }
+    }
+
+    async fn find(&self, _: IdempotencyKey) -> Option<GatewayOutcome> {
+        None
+    }
 }
 
 /// Cloned freely; all clones are one gateway.

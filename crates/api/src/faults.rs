@@ -153,7 +153,10 @@ pub fn command_error(error: &CommandError) -> Error {
         shown.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", error.code());
         return shown;
     }
-    let class = if matches!(error, CommandError::Busy) { Class::Unavailable } else { Class::BadRequest };
+    let class = match error {
+        CommandError::Busy | CommandError::NoGateway => Class::Unavailable,
+        _ => Class::BadRequest,
+    };
     classified(error.code(), class, error.to_string())
 }
 
@@ -175,6 +178,7 @@ mod tests {
             CommandError::IdFromFuture,
             CommandError::IdInvalid,
             CommandError::Busy,
+            CommandError::NoGateway,
         ] {
             assert!(PAGE.contains(&format!("| `{}` |", error.code())), "{error}");
         }

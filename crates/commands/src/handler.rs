@@ -58,6 +58,8 @@ pub struct HandlerOptions {
     /// Whether nobody else appends to the log, so that a cached state is at its head. True: the lock of the data
     /// folder sees to it. Otherwise every reading of a fact looks whether the log went on.
     pub sole_owner: bool,
+    /// Whether the executor has a gateway, so that payments can be authorised. True.
+    pub gateway: bool,
 }
 
 impl Default for HandlerOptions {
@@ -70,6 +72,7 @@ impl Default for HandlerOptions {
             idle_seconds: 300,
             live_streams: 4096,
             sole_owner: true,
+            gateway: true,
         }
     }
 }
@@ -227,6 +230,9 @@ impl Handler {
         submission: Submission<PaymentCommand>,
     ) -> Result<Reply<PaymentEvent, PaymentRefusal>, CommandError> {
         let facility = match &submission.command {
+            PaymentCommand::AuthorizePayment { .. } if !self.environment.options.gateway => {
+                return Err(CommandError::NoGateway);
+            }
             PaymentCommand::AuthorizePayment { facility, .. } => *facility,
             // An unknown payment is refused, and stores no event that would need the key.
             _ => self.facility_of(payment).await?.unwrap_or(FacilityId::new(Uuid::nil())),

@@ -60,6 +60,10 @@ pub enum CommandError {
     IdInvalid,
     #[error("Too many commands wait at this facility; send it again under the same id.")]
     Busy,
+    #[error(
+        "No payment gateway is configured here; ask the operator to set 'gateway', or take the money otherwise."
+    )]
+    NoGateway,
     #[error("The command could not be stored just now; send it again under the same id.")]
     Log(#[from] LogError),
 }
@@ -72,6 +76,7 @@ impl CommandError {
             Self::IdFromFuture => "COMMAND_ID_FROM_FUTURE",
             Self::IdInvalid => "COMMAND_ID_INVALID",
             Self::Busy => "BUSY",
+            Self::NoGateway => "GATEWAY_NOT_CONFIGURED",
             Self::Log(_) => "LOG_UNAVAILABLE",
         }
     }

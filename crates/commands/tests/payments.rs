@@ -3,7 +3,9 @@
 
 mod support;
 
-use octocity_commands::Outcome;
+use std::sync::Arc;
+
+use octocity_commands::{CommandError, Handler, HandlerOptions, Outcome};
 use octocity_domain::parking::ParkingRefusal;
 use octocity_domain::payments::{PaymentCommand, PaymentStatus};
 use octocity_log::Fault;
@@ -69,6 +71,21 @@ async fn a_capture_sent_twice_with_one_id_captures_once() {
     assert_eq!((&again.outcome, &late.outcome), (&first.outcome, &first.outcome));
     assert_eq!(till.world.count("PaymentCaptured").await, 1);
     assert_eq!(till.gateway.done(), 2);
+}
+
+#[tokio::test]
+async fn without_a_gateway_no_payment_begins_and_those_that_did_go_on() {
+    let mut till = Till::new([]).await;
+    till.pay(till.authorize()).await;
+    till.run().await;
+    let (log, clock) = (Arc::new(till.world.log.clone()), till.world.clock.clone());
+    let options = HandlerOptions { gateway: false, ..HandlerOptions::default() };
+    till.world.handler = Handler::new(log, None, clock, options);
+    let events = till.world.events().await.len();
+    let refused = till.send(till.world.submit(till.authorize())).await.unwrap_err();
+    assert!(matches!(refused, CommandError::NoGateway), "{refused}");
+    assert_eq!(till.world.events().await.len(), events);
+    till.pay(PaymentCommand::VoidPayment).await;
 }
 
 #[tokio::test]

@@ -16,12 +16,13 @@ Examples:
 Configuration, each stronger than the one before it:
   1. the file octocity.toml of the current folder, or the one named by --config
   2. environment: OCTOCITY_DATA, OCTOCITY_LISTEN, OCTOCITY_LOG, OCTOCITY_RETENTION_DAYS,
-     OCTOCITY_QUEUE, OCTOCITY_CONNECTIONS, OCTOCITY_TOKENS (name=sha256hex,...);
-     OCTOCITY_CONFIG names the file
+     OCTOCITY_QUEUE, OCTOCITY_CONNECTIONS, OCTOCITY_GATEWAY, OCTOCITY_TOKENS
+     (name=sha256hex,...); OCTOCITY_CONFIG names the file
   3. the flags below
   An unknown key is an error. The file's keys:
     data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
     retention_days = 7           queue = 4096                  connections = 10000
+    gateway = \"simulated\"      # it moves no money; without the key no payment begins
     [postgres]                   # read models, process state, snapshots; without it, in data
     host = \"127.0.0.1\"   port = 5432   user = \"octocity\"   database = \"octocity\"
     password_file = \"/run/secrets/postgres\"   # or all of it: url = \"postgresql://...\"

@@ -51,6 +51,7 @@ impl Node {
         let options = HandlerOptions {
             retention_seconds: i64::from(config.retention_days) * 86_400,
             queue: config.queue,
+            gateway: config.gateway.is_some(),
             ..HandlerOptions::default()
         };
         let events: Arc<dyn EventLog> = log.clone();

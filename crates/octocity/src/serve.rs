@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use octocity_adapters::gateway::SimulatedGateway;
+use octocity_adapters::gateway::{NoGateway, SimulatedGateway};
 use octocity_api::{ApiState, Auth, Limits, TokenEntry};
-use octocity_commands::{Executor, ExecutorError, ProcessStoreError};
+use octocity_commands::{Executor, ExecutorError, PaymentGateway, ProcessStoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, Gateway};
 use crate::failure::Failure;
 use crate::metrics::Vitals;
 use crate::node::{Following, Node};
@@ -28,6 +28,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct Server {
     pub node: Arc<Node>,
     pub address: SocketAddr,
+    gateway: Option<Gateway>,
     following: Following,
     closing: watch::Sender<bool>,
     web: JoinHandle<()>,
@@ -49,7 +50,7 @@ impl Server {
         };
         let following = Following::start(node.engine().await?);
         let (closing, closed) = watch::channel(false);
-        let executor = executor(&node).await?;
+        let executor = executor(&node, config.gateway).await?;
         let relay = relaying.as_ref().map(Relaying::vitals);
         let vitals = Vitals::new(Arc::clone(&node), following.models.clone(), executor.progress(), relay);
         let processes = tokio::spawn(executor.run(closed.clone()));
@@ -68,7 +69,8 @@ impl Server {
             page: PAGE,
         });
         let web = tokio::spawn(octocity_api::serve(listener, router, limits, closed));
-        Ok(Self { node, address, following, closing, web, processes, relaying, pruning })
+        let gateway = config.gateway;
+        Ok(Self { node, address, gateway, following, closing, web, processes, relaying, pruning })
     }
 
     /// True once the server is to stop.
@@ -94,11 +96,14 @@ impl Server {
     }
 }
 
-async fn executor(node: &Node) -> Result<Arc<Executor>, Failure> {
+async fn executor(node: &Node, gateway: Option<Gateway>) -> Result<Arc<Executor>, Failure> {
     let (store, book) = node.processes.open()?;
     let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
-    let gateway = SimulatedGateway::open(book).await.map_err(failed)?;
-    let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(gateway));
+    let gateway: Arc<dyn PaymentGateway> = match gateway {
+        Some(Gateway::Simulated) => Arc::new(SimulatedGateway::open(book).await.map_err(failed)?),
+        None => Arc::new(NoGateway),
+    };
+    let executor = Executor::new(Arc::clone(&node.handler), store, gateway);
     executor.start().await.map_err(|error| match error {
         ExecutorError::Misplaced(misplaced) => Failure::data(node.processes.misplaced(misplaced)),
         ExecutorError::Log(_) | ExecutorError::Store(_) => {
@@ -129,6 +134,7 @@ pub fn say_where(server: &Server, output: Output) {
     output.say(format!("  GraphQL      http://{address}/graphql"));
     output.say(format!("  health       http://{address}/health/ready"));
     output.say(format!("  metrics      http://{address}/metrics"));
+    output.say(format!("  payments     {}", Gateway::said(server.gateway)));
     output.say("Ctrl-C stops it.");
 }
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use octocity_api::nearest::hint;
 
 use super::file::address;
-use super::{Layer, Token, check_connections, check_queue, check_retention_days, parse_level};
+use super::{Gateway, Layer, Token, check_connections, check_queue, check_retention_days, parse_level};
 use crate::failure::Failure;
 
 const PREFIX: &str = "OCTOCITY_";
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "OCTOCITY_CONFIG",
     "OCTOCITY_DATA",
     "OCTOCITY_LISTEN",
@@ -17,6 +17,7 @@ const KEYS: [&str; 8] = [
     "OCTOCITY_RETENTION_DAYS",
     "OCTOCITY_QUEUE",
     "OCTOCITY_CONNECTIONS",
+    "OCTOCITY_GATEWAY",
     "OCTOCITY_TOKENS",
 ];
 
@@ -47,6 +48,7 @@ fn set(said: &mut Said, key: &str, value: &str) -> Result<(), Failure> {
         }
         "OCTOCITY_QUEUE" => layer.queue = Some(check_queue(number(key, value)? as usize, key)?),
         "OCTOCITY_CONNECTIONS" => layer.connections = Some(check_connections(number(key, value)?, key)?),
+        "OCTOCITY_GATEWAY" => layer.gateway = Some(Gateway::parse(value, key)?),
         "OCTOCITY_TOKENS" => layer.tokens = Some(tokens(value)?),
         unknown => {
             let hint = hint(unknown, &KEYS);

@@ -7,12 +7,23 @@ use octocity_api::nearest::hint;
 use toml::{Table, Value};
 
 use super::{
-    Layer, Token, check_connections, check_queue, check_retention_days, kafka, parse_level, postgres, shown,
+    Gateway, Layer, Token, check_connections, check_queue, check_retention_days, kafka, parse_level,
+    postgres, shown,
 };
 use crate::failure::Failure;
 
-const KEYS: [&str; 9] =
-    ["data", "listen", "log", "retention_days", "queue", "connections", "tokens", "postgres", "kafka"];
+const KEYS: [&str; 10] = [
+    "data",
+    "listen",
+    "log",
+    "retention_days",
+    "queue",
+    "connections",
+    "gateway",
+    "tokens",
+    "postgres",
+    "kafka",
+];
 
 pub fn read(path: &Path) -> Result<Layer, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -38,6 +49,7 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
         "retention_days" => layer.retention_days = Some(check_retention_days(number(value, &of)?, &of)?),
         "queue" => layer.queue = Some(check_queue(number(value, &of)? as usize, &of)?),
         "connections" => layer.connections = Some(check_connections(number(value, &of)?, &of)?),
+        "gateway" => layer.gateway = Some(Gateway::parse(text(value, &of)?, &of)?),
         "tokens" => layer.tokens = Some(tokens(value, &of)?),
         "kafka" => layer.kafka = Some(kafka::read(value, path)?),
         "postgres" => layer.postgres = Some(postgres::read(value, path)?),

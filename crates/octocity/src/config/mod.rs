@@ -4,6 +4,7 @@
 
 mod environment;
 mod file;
+mod gateway;
 mod kafka;
 mod postgres;
 mod tokens;
@@ -15,6 +16,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::args::Common;
 use crate::failure::Failure;
+pub use gateway::Gateway;
 pub use kafka::KafkaConfig;
 pub use postgres::PostgresConfig;
 pub use tokens::Token;
@@ -29,6 +31,7 @@ pub struct Layer {
     pub queue: Option<usize>,
     pub connections: Option<u32>,
     pub tokens: Option<Vec<Token>>,
+    pub gateway: Option<Gateway>,
     pub postgres: Option<PostgresConfig>,
     pub kafka: Option<KafkaConfig>,
 }
@@ -44,6 +47,7 @@ impl Layer {
             queue: stronger.queue.or(self.queue),
             connections: stronger.connections.or(self.connections),
             tokens: stronger.tokens.or(self.tokens),
+            gateway: stronger.gateway.or(self.gateway),
             postgres: stronger.postgres.or(self.postgres),
             kafka: stronger.kafka.or(self.kafka),
         }
@@ -63,6 +67,8 @@ pub struct Config {
     /// How many connections may be open.
     pub connections: u32,
     pub tokens: Vec<Token>,
+    /// Without one no payment begins.
+    pub gateway: Option<Gateway>,
     /// Where read models, process state and snapshots are; else in the data folder.
     pub postgres: Option<PostgresConfig>,
     /// Where the log is published to, if anywhere.
@@ -102,6 +108,7 @@ impl Config {
             queue: layer.queue.unwrap_or(4096),
             connections: layer.connections.unwrap_or(10_000),
             tokens: layer.tokens.unwrap_or_default(),
+            gateway: layer.gateway,
             postgres: layer.postgres,
             kafka: layer.kafka,
             file,

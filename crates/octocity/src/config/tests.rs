@@ -69,6 +69,7 @@ fn wrong_values_say_what_is_right() {
         ("connections = 3", "between 16"),
         ("log = \"loud\"", "one of off, error"),
         ("listen = \"here\"", "127.0.0.1:8090"),
+        ("gateway = \"bank\"", "moves no money"),
         ("tokens = 3", "must be a table"),
         ("data = ", "no TOML"),
     ] {

@@ -16,7 +16,7 @@ use octocity_log::EventLog;
 use serde_json::{Value, json};
 
 use crate::args::Common;
-use crate::config::Config;
+use crate::config::{Config, Gateway};
 use crate::failure::Failure;
 use crate::node::{Node, rows_failed};
 use crate::output::Output;
@@ -104,6 +104,7 @@ fn look_at_clock(findings: &mut Findings) {
 fn look_at_config(config: &Config, findings: &mut Findings) {
     let file = config.file.as_ref().map_or("no file".to_owned(), |file| file.display().to_string());
     findings.well("configuration", format!("{file}, {} token(s)", config.tokens.len()));
+    findings.well("payments", Gateway::said(config.gateway));
     address::look_at_address(config, findings);
 }
 

@@ -1,6 +1,7 @@
 //! What operators watch: their facilities at a glance, and how far the read models are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use octocity_domain::{Currency, FacilityId, OperatorId, Timestamp};
@@ -47,7 +48,7 @@ pub struct FacilityOverview {
 }
 
 /// An operator's facilities at a glance: their sums, and each of them.
-#[derive(Clone, Debug, SimpleObject)]
+#[derive(Clone, Debug, Default, SimpleObject)]
 pub struct OperatorOverview {
     /// The operator.
     operator: ID,
@@ -67,7 +68,7 @@ pub struct OperatorOverview {
     refused_today: u64,
     /// What was taken and given back today, per currency.
     revenue_today: Vec<RevenueObject>,
-    /// Each facility, by name; the first 500.
+    /// Each facility, by name: the first 500. The sums are of all of them.
     facilities: Vec<FacilityOverview>,
 }
 
@@ -145,43 +146,56 @@ async fn facility_overview(
     Ok((overview, sums))
 }
 
-async fn overview(api: &std::sync::Arc<Api>, operator: OperatorId) -> Result<OperatorOverview, StoreError> {
+/// The sums of all the operator's facilities, read page by page.
+async fn overview(api: &Arc<Api>, operator: OperatorId) -> Result<OperatorOverview, StoreError> {
     let query = Query::<FacilityRow>::new().eq("operator", &operator).ascending("name").first(MAX_PAGE);
-    let rows = query.run(&*api.models.store).await?.rows;
-    let ids: Vec<FacilityId> = rows.iter().map(|row| row.facility).collect();
-    let mut present: BTreeMap<FacilityId, OccupancyObject> = OccupancyObject::of_many(api, &ids)
-        .await?
-        .into_iter()
-        .map(|occupancy| (occupancy.key(), occupancy))
-        .collect();
-    let (mut facilities, mut sums, now) = (Vec::new(), Sums::new(), api.clock.now());
-    let (mut inside, mut free, mut over_capacity) = (0, None, 0);
-    for row in &rows {
-        let Some(occupancy) = present.remove(&row.facility) else { continue };
-        inside += occupancy.sum_inside();
-        over_capacity += occupancy.sum_over_capacity();
-        free = occupancy.sum_free().map_or(free, |more| Some(free.unwrap_or(0) + more));
-        let (facility, of_facility) = facility_overview(api, row, occupancy, now).await?;
-        for (currency, sum) in of_facility {
-            let total = sums.entry(currency).or_default();
-            total.captured_minor += sum.captured_minor;
-            total.refunded_minor += sum.refunded_minor;
+    let mut overview = OperatorOverview { operator: id(operator), ..OperatorOverview::default() };
+    let (mut sums, mut after) = (Sums::new(), None);
+    loop {
+        let page = query.clone().after(after).run(&*api.models.store).await?;
+        let shown = overview.add(api, &page.rows, &mut sums).await?;
+        if overview.facilities.is_empty() {
+            overview.facilities = shown;
         }
-        facilities.push(facility);
+        after = page.rows.last().map(|row| query.cursor(row));
+        if !page.has_more {
+            overview.revenue_today = self::shown(&sums);
+            return Ok(overview);
+        }
     }
-    let total = |of: fn(&FacilityOverview) -> u64| facilities.iter().map(of).sum();
-    Ok(OperatorOverview {
-        operator: id(operator),
-        inside,
-        free,
-        over_capacity,
-        to_review: total(|facility| facility.to_review),
-        entries_today: total(|facility| facility.entries_today),
-        exits_today: total(|facility| facility.exits_today),
-        refused_today: total(|facility| facility.refused_today),
-        revenue_today: shown(&sums),
-        facilities,
-    })
+}
+
+impl OperatorOverview {
+    /// Adds these facilities to the sums, and gives each of them.
+    async fn add(
+        &mut self,
+        api: &Arc<Api>,
+        rows: &[FacilityRow],
+        sums: &mut Sums,
+    ) -> Result<Vec<FacilityOverview>, StoreError> {
+        let ids: Vec<FacilityId> = rows.iter().map(|row| row.facility).collect();
+        let present = OccupancyObject::of_many(api, &ids).await?.into_iter();
+        let mut present: BTreeMap<_, _> = present.map(|occupancy| (occupancy.key(), occupancy)).collect();
+        let (mut facilities, now) = (Vec::new(), api.clock.now());
+        for row in rows {
+            let Some(occupancy) = present.remove(&row.facility) else { continue };
+            self.inside += occupancy.sum_inside();
+            self.over_capacity += occupancy.sum_over_capacity();
+            self.free = occupancy.sum_free().map_or(self.free, |more| Some(self.free.unwrap_or(0) + more));
+            let (facility, of_facility) = facility_overview(api, row, occupancy, now).await?;
+            self.to_review += facility.to_review;
+            self.entries_today += facility.entries_today;
+            self.exits_today += facility.exits_today;
+            self.refused_today += facility.refused_today;
+            for (currency, sum) in of_facility {
+                let total = sums.entry(currency).or_default();
+                total.captured_minor += sum.captured_minor;
+                total.refunded_minor += sum.refunded_minor;
+            }
+            facilities.push(facility);
+        }
+        Ok(facilities)
+    }
 }
 
 #[derive(Default)]

@@ -140,6 +140,14 @@ pub fn activity(api: &Api, recorded: &RecordedEvent, lane: LaneId) -> Option<Lan
     }
 }
 
+/// How far a page of one lane looked.
+#[derive(SimpleObject)]
+pub struct LookedThrough {
+    /// Where `hasNextPage` is true: pass it as `after` to go on, also where this page is empty because none of the events it
+    /// looked through is of the lane.
+    pub next_after: Option<String>,
+}
+
 /// How many events of the facility are looked through for one page of one lane.
 const LOOK_THROUGH: usize = 20_000;
 const STEP: usize = 500;
@@ -150,33 +158,32 @@ pub async fn page(
     facility: FacilityId,
     lane: LaneId,
     page: Page,
-) -> Result<Connection<String, LaneActivity>> {
+) -> Result<Connection<String, LaneActivity, LookedThrough>> {
     let api = Api::of(context);
     let (size, _) = page.size()?;
     let stream = StreamId::new(Category::Parking, facility.uuid());
-    let mut connection = Connection::new(page.after.is_some(), true);
+    let looked_through = LookedThrough { next_after: None };
+    let mut connection = Connection::with_additional_fields(page.after.is_some(), false, looked_through);
     let (mut before, mut looked) = (start(page.after.as_deref())?, 0);
-    'full: loop {
+    loop {
         let events = api.log.read_stream_back(stream, before, STEP).await;
         let events = events.map_err(|fault| internal("reading a lane's activity", &fault))?;
-        for event in &events {
-            if connection.edges.len() == size {
-                break 'full;
-            }
-            if let Some(activity) = activity(api, event, lane) {
-                connection.edges.push(Edge::new(event.revision.to_string(), activity));
-            }
-        }
         looked += events.len();
         before = events.last().map_or(0, |event| event.revision);
-        if before == 0 || (looked >= LOOK_THROUGH && connection.edges.is_empty()) {
-            connection.has_next_page = false;
-            break;
+        for event in &events {
+            let Some(activity) = activity(api, event, lane) else { continue };
+            connection.edges.push(Edge::new(event.revision.to_string(), activity));
+            if connection.edges.len() == size {
+                before = event.revision;
+                break;
+            }
         }
-        if looked >= LOOK_THROUGH {
+        if before == 0 || connection.edges.len() == size || looked >= LOOK_THROUGH {
             break;
         }
     }
+    connection.has_next_page = before > 0;
+    connection.additional_fields.next_after = (before > 0).then(|| before.to_string());
     Ok(connection)
 }
 

@@ -43,10 +43,10 @@ pub struct PoolOccupancy {
     free: Option<i64>,
     /// Of these, what a driver without a reservation can have: the reservable part is kept from them, used or not.
     free_for_walk_ins: Option<i64>,
-    /// How many are inside beyond the places in service.
-    over_capacity: i64,
-    /// Places out of service.
-    out_of_service: i64,
+    /// How many are inside beyond the places in service; null for the past.
+    over_capacity: Option<i64>,
+    /// Places out of service; null for the past.
+    out_of_service: Option<i64>,
     /// A driver without a reservation is turned away: a state of the pool, not of the gates; null for the past.
     full: Option<bool>,
 }
@@ -131,16 +131,16 @@ pub struct OccupancyObject {
     free: Option<i64>,
     /// Of these, what drivers without a reservation can have.
     free_for_walk_ins: Option<i64>,
-    /// How many are inside beyond the places in service, pool by pool.
-    over_capacity: i64,
-    /// Places out of service.
-    out_of_service: i64,
+    /// How many are inside beyond the places in service, pool by pool; null for the past.
+    over_capacity: Option<i64>,
+    /// Places out of service; null for the past.
+    out_of_service: Option<i64>,
     /// Every pool is full; null for the past.
     full: Option<bool>,
-    /// Whom the facility lets in.
-    mode: Mode,
-    /// The facility takes nobody in, whatever is free.
-    closed: bool,
+    /// Whom the facility lets in; null for the past.
+    mode: Option<Mode>,
+    /// The facility takes nobody in, whatever is free; null for the past.
+    closed: Option<bool>,
     /// When the latest passage happened.
     last_passage_at: Option<DateTime>,
     /// Nothing passed for longer than the facility's policy allows: the counts may be old.
@@ -161,8 +161,8 @@ impl PoolOccupancy {
             held: Some(row.held),
             free: row.free(),
             free_for_walk_ins: row.free_for_walk_ins(),
-            over_capacity: row.over_capacity(),
-            out_of_service: row.out_of_service,
+            over_capacity: Some(row.over_capacity()),
+            out_of_service: Some(row.out_of_service),
             full: Some(row.is_full()),
         }
     }
@@ -180,8 +180,8 @@ impl PoolOccupancy {
             held: None,
             free: None,
             free_for_walk_ins: None,
-            over_capacity: 0,
-            out_of_service: 0,
+            over_capacity: None,
+            out_of_service: None,
             full: None,
         }
     }
@@ -225,8 +225,8 @@ impl OccupancyObject {
             over_capacity: pools.iter().map(|pool| pool.over_capacity).sum(),
             out_of_service: pools.iter().map(|pool| pool.out_of_service).sum(),
             full: Some(!pools.is_empty() && pools.iter().all(|pool| pool.full == Some(true))),
-            mode: plan.mode.into(),
-            closed: plan.mode == octocity_domain::parking::AdmissionMode::Shut,
+            mode: Some(plan.mode.into()),
+            closed: Some(plan.mode == octocity_domain::parking::AdmissionMode::Shut),
             last_passage_at: None,
             stale: false,
             rows: Vec::new(),
@@ -265,6 +265,8 @@ impl OccupancyObject {
         let mut occupancy = Self::of_pools(plan, pools, past.position);
         occupancy.at = Some(past.at.into());
         (occupancy.free, occupancy.places, occupancy.full) = (None, None, None);
+        (occupancy.over_capacity, occupancy.out_of_service) = (None, None);
+        (occupancy.mode, occupancy.closed) = (None, None);
         occupancy
     }
 
@@ -298,8 +300,8 @@ impl OccupancyObject {
     pub const fn sum_free(&self) -> Option<i64> {
         self.free
     }
-    pub const fn sum_over_capacity(&self) -> i64 {
-        self.over_capacity
+    pub fn sum_over_capacity(&self) -> i64 {
+        self.over_capacity.unwrap_or(0)
     }
 
     /// How long until it is stale, if nothing passes; None where it is already, or never will be.
@@ -373,10 +375,10 @@ impl OccupancyObject {
         (!self.is_past()).then(|| area_counts(&self.rows, &self.moves).not_placed)
     }
 
-    /// By kind of spot, where the facility lists its spots.
+    /// By kind of spot, where the facility lists its spots; empty for the past.
     async fn spot_kinds(&self) -> Vec<SpotKindOccupancy> {
         let mut kinds = BTreeMap::<SpotKind, (usize, usize)>::new();
-        for spot in &self.plan.layout.spots {
+        for spot in self.plan.layout.spots.iter().filter(|_| !self.is_past()) {
             let (spots, out) = kinds.entry(spot.kind).or_default();
             *spots += 1;
             *out += usize::from(self.spots_out.iter().any(|row| row.spot == spot.id));

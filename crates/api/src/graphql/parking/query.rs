@@ -16,7 +16,7 @@ use super::super::position::{OCCUPANCY, wait};
 use super::super::relay::{Page, connection, page_cost};
 use super::super::scalars::{DateTime, code_id, id, uuid_id};
 use super::history::{HistoryEntry, history};
-use super::lanes::{self, LaneActivity};
+use super::lanes::{self, LaneActivity, LookedThrough};
 use super::visit::{Irregularity, VisitFilter, VisitObject, find, visits_page};
 use super::{OccupancyObject, PastPools, past_moment};
 
@@ -186,7 +186,7 @@ impl ParkingQuery {
     }
 
     /// What happened at a lane, the newest first, from the log: requests, refusals and passages. A page looks through at
-    /// most 20000 events of the facility.
+    /// most 20000 events of the facility; `nextAfter` is where it goes on.
     #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     async fn lane_activity(
         &self,
@@ -195,7 +195,7 @@ impl ParkingQuery {
         #[graphql(desc = "The lane.")] lane: ID,
         #[graphql(desc = "The first so many: 1 to 500; 50 if left out.")] first: Option<i32>,
         #[graphql(desc = "Those after this cursor: older ones.")] after: Option<String>,
-    ) -> Result<Connection<String, LaneActivity>> {
+    ) -> Result<Connection<String, LaneActivity, LookedThrough>> {
         let (facility, lane) = (uuid_id("facilityId", &facility_id)?, code_id("lane", &lane)?);
         lanes::page(context, facility, lane, Page { first, after, ..Page::default() }).await
     }

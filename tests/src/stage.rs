@@ -16,38 +16,60 @@ use crate::server::{Launch, Server};
 /// The binary under test, built if it is not.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "octocity", "--locked"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo starts");
-        assert!(built.success(), "the binary does not build");
-        // This test runs from <target>/<profile>/deps.
-        let own = std::env::current_exe().expect("a test has a path");
-        let target = own.ancestors().nth(3).expect("a test lies below the target folder");
-        target.join("debug").join(format!("octocity{}", std::env::consts::EXE_SUFFIX))
-    })
+    BINARY.get_or_init(|| built(&[]))
+}
+
+/// Builds the binary; says where it is.
+pub fn built(arguments: &[&str]) -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "octocity", "--locked"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo starts");
+    assert!(built.success(), "the binary does not build");
+    // This test runs from <target>/<profile>/deps.
+    let own = std::env::current_exe().expect("a test has a path");
+    let target = own.ancestors().nth(3).expect("a test lies below the target folder");
+    target.join("debug").join(format!("octocity{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// A folder that is removed at the end.
 pub struct Stage {
     pub folder: TempDir,
+    program: &'static Path,
 }
 
 impl Default for Stage {
     fn default() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self::of(binary())
     }
 }
 
 impl Stage {
+    pub fn of(program: &'static Path) -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), program }
+    }
+
+    /// What the commands and servers of this stage are configured by.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.config(), text).expect("a configuration");
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("octocity.toml")
+    }
+
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     pub fn launch(&self) -> Launch {
-        Launch::new(binary(), &self.data())
+        let launch = Launch::new(self.program, &self.data());
+        match self.config() {
+            config if config.exists() => launch.environment("OCTOCITY_CONFIG", &config.to_string_lossy()),
+            _ => launch,
+        }
     }
 
     pub fn start(&self) -> Running {
@@ -56,7 +78,7 @@ impl Stage {
 
     /// Runs the binary on this folder, to its end.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.program);
         command.args(arguments).arg("--data").arg(self.data()).current_dir(self.folder.path());
         // The doctor looks whether the address is free, and the usual one may be taken.
         command.env("OCTOCITY_LISTEN", "127.0.0.1:0");

@@ -6,7 +6,8 @@ use crate::process::{command, output, succeeds, watch};
 use crate::score::{Score, Verdict};
 
 /// What only the distributed runtime's tests need: its clients take minutes to build.
-const DISTRIBUTED: [&str; 2] = ["--exclude", "octocity-eventstoredb-double"];
+const DISTRIBUTED: [&str; 4] =
+    ["--exclude", "octocity-eventstoredb-double", "--exclude", "octocity-tests-distributed"];
 
 fn cargo(root: &Path, arguments: &[&str], failure: &str) -> Verdict {
     match succeeds(command("cargo", arguments, root))? {
@@ -41,6 +42,46 @@ pub fn specs(root: &Path) -> Verdict {
         return Err("the tests could not be built, or one was killed; see above".to_owned());
     }
     Ok(sum)
+}
+
+/// What runs by `cargo xtask test distributed`: contracts and faults on the services, each test also by its name alone.
+const ON_SERVICES: [&[&str]; 4] = [
+    &["--package", "octocity-eventstoredb-double"],
+    &[
+        "--package",
+        "octocity-adapters",
+        "--features",
+        "postgres,kafka",
+        "--test",
+        "postgres",
+        "--test",
+        "kafka",
+    ],
+    &["--package", "octocity", "--features", "distributed", "--test", "postgres", "--test", "kafka"],
+    &["--package", "octocity-tests-distributed"],
+];
+
+/// `name`: only the tests whose names contain it.
+pub fn distributed(root: &Path, name: Option<&str>) -> Verdict {
+    let mut sum = Score::default();
+    for tests in ON_SERVICES {
+        let mut arguments = vec!["test", "--locked", "--no-fail-fast"];
+        arguments.extend(tests);
+        arguments.extend(name);
+        let failed = sum.failed;
+        let fine = watch(command("cargo", &arguments, root), |line| {
+            if let Some(score) = Score::parse_rust(line) {
+                sum.add(score);
+            }
+        })?;
+        if !fine && sum.failed == failed {
+            return Err("the tests could not be built, or one was killed; see above".to_owned());
+        }
+    }
+    match (sum.passed, name) {
+        (0, Some(name)) if sum.failed == 0 => Err(format!("no test's name contains '{name}'")),
+        _ => Ok(sum),
+    }
 }
 
 /// Builds the binary and says where it is.

@@ -53,14 +53,19 @@ const STEPS: [Step; 11] = [
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
-        Some((first, names)) if first == "test" => test(names),
+        Some((first, names)) if first == "test" => match names {
+            [first] if first == "distributed" => distributed(None),
+            [first, name] if first == "distributed" => distributed(Some(name)),
+            names => test(names),
+        },
         Some((first, rest)) if first == "services" => services::run(&root(), rest),
         Some((first, _)) if first == "list" => {
             list();
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: cargo xtask test [STEP...] | cargo xtask list | {}", services::USAGE);
+            eprintln!("usage: cargo xtask test [STEP...] | cargo xtask test distributed [NAME]");
+            eprintln!("       cargo xtask list | {}", services::USAGE);
             eprintln!("\nThe steps, in their order:");
             list();
             ExitCode::from(2)
@@ -76,6 +81,13 @@ fn list() {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// The distributed runtime's own tests, which take longer to build than all the others.
+fn distributed(name: Option<&str>) -> ExitCode {
+    let score = score::of(cargo::distributed(&root(), name));
+    println!("{score}");
+    if score.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn test(names: &[String]) -> ExitCode {

@@ -3,6 +3,7 @@
 #[cfg(feature = "clickhouse")]
 pub mod clickhouse;
 pub mod clock;
+mod counters;
 #[cfg(feature = "eventstoredb")]
 pub mod eventstoredb;
 pub mod gateway;
@@ -12,3 +13,5 @@ pub mod kafka;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
+
+pub use counters::LogCounters;

@@ -36,12 +36,12 @@ impl Checkpoint {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Misplaced {
     #[error(
-        "processes.db is ahead of log.db: restore both from the same backup, or delete processes.db to start at \
+        "processes.db is ahead of the event log: restore both from the same backup, or delete processes.db to start at \
          the log's end now, which drops every planned deadline, hold and payment step that is not done."
     )]
     Ahead,
     #[error(
-        "processes.db is of another log than log.db: restore both from the same backup, or delete processes.db to \
+        "processes.db is of another log: restore both from the same backup, or delete processes.db to \
          start at the log's end now, which drops every planned deadline, hold and payment step that is not done."
     )]
     OtherLog,

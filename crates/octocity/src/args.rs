@@ -23,6 +23,9 @@ Configuration, each stronger than the one before it:
     data = \"./octocity-data\"     listen = \"127.0.0.1:8090\"     log = \"info\"
     retention_days = 7           queue = 4096                  connections = 10000
     gateway = \"simulated\"      # it moves no money; without the key no payment begins
+    [eventstoredb]               # the event log; without it, in data
+    url = \"esdb://127.0.0.1:2113?tls=true\"    user = \"octocity\"    namespace = \"\"
+    password_file = \"/run/secrets/eventstoredb\"
     [postgres]                   # read models, process state, snapshots; without it, in data
     host = \"127.0.0.1\"   port = 5432   user = \"octocity\"   database = \"octocity\"
     password_file = \"/run/secrets/postgres\"   # or all of it: url = \"postgresql://...\"
@@ -40,7 +43,8 @@ Exit codes:
   1  a fault of ours, or of the machine (a full disk); the message says what to do
   2  usage or configuration
   3  the data folder: written by a newer version, in use by another process, damaged, without its
-     log, or (hash, rebuild) not there; the schema in PostgreSQL: newer, not ours, or of another log
+     log, or (hash, rebuild) not there; the log in EventStoreDB, the schema in PostgreSQL: newer,
+     not ours, or of another log
   4  the input file: missing, unreadable, cut off, or without a line that can be imported
   5  doctor found problems, or rebuild keys that stand still at an event that cannot be applied
 

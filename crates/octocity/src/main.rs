@@ -22,6 +22,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use args::{Cli, Command, Import, Role, ServeArgs};
 use config::Config;
@@ -78,13 +81,15 @@ async fn dispatch(cli: Cli, config: &Config, output: Output) -> Result<(), Failu
 
 fn log_to_stderr(level: LevelFilter) {
     use std::io::IsTerminal;
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         // A line that cannot be written (a closed pipe, a full disk) is lost; it must not end the thread that wrote it.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    // EventStoreDB's client tells every fault that it hands over besides; it is told once, where it is handled.
+    let of_client = if level >= LevelFilter::DEBUG { level } else { LevelFilter::OFF };
+    let told = Targets::new().with_default(level).with_target("kurrentdb", of_client);
+    tracing_subscriber::registry().with(lines).with(told).init();
 }
 
 /// What a panic says may hold a plate or a token: where it was is logged, and is enough to find it.

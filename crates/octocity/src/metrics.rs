@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use octocity_api::{Probes, Readiness};
 use octocity_commands::Progress;
-use octocity_log::{EventLog, LogError, Position};
+use octocity_log::{LogError, Position};
 use octocity_projections::ReadModels;
 use octocity_projections::payments::queries::unresolved;
 use tokio::sync::watch;
@@ -149,7 +149,7 @@ impl Vitals {
 
     /// None where the log cannot be read: then no number is a true one.
     async fn lag_seconds(&self, at: Position) -> Option<i64> {
-        let oldest = self.node.log.decided_after(at).await.ok()?;
+        let oldest = self.node.events().decided_after(at).await.ok()?;
         Some(oldest.map_or(0, |decided| self.node.clock.now().seconds_since(decided).max(0)))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use octocity_adapters::clock::SystemClock;
-use octocity_adapters::sqlite::{DataFolder, FolderError, OpenError, SqliteLog, SqliteLogOptions};
+use octocity_adapters::sqlite::{DataFolder, OpenError};
 use octocity_commands::{Clock, Handler, HandlerOptions};
 use octocity_log::{EventLog, Position};
 use octocity_projections::{Engine, EngineOptions, ReadModels, RowStore, StoreError};
@@ -13,40 +13,34 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::stores::{Processes, Stores};
+use crate::stores::{Folder, Log, Processes, Stores, open_log};
 
-/// The log alone of a data folder that must be there; the folder is held as long as the log is used.
-pub fn log_of(config: &Config) -> Result<(DataFolder, Arc<SqliteLog>), Failure> {
-    let folder = DataFolder::open_existing(&config.data).map_err(unusable_folder)?;
-    let log = SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?;
-    Ok((folder, Arc::new(log)))
-}
-
-/// The log and the handler of a data folder, held alone.
+/// The log and the handler before it. What is in a data folder is held alone.
 pub struct Node {
     pub handler: Arc<Handler>,
-    pub log: Arc<SqliteLog>,
+    pub log: Log,
     pub rows: Arc<dyn RowStore>,
     pub processes: Processes,
     pub clock: Arc<dyn Clock>,
-    /// Held for as long as anything above is used; the last to go.
-    pub folder: DataFolder,
+    /// Held for as long as anything above is used; the last to go. None: nothing is kept in it.
+    pub folder: Option<DataFolder>,
 }
 
 impl Node {
     /// Takes the data folder; makes it and its files where there are none.
     pub async fn open(config: &Config) -> Result<Self, Failure> {
-        Self::of(DataFolder::open(&config.data).map_err(unusable_folder)?, config).await
+        Self::of(config, Folder::Made).await
     }
 
     /// Takes a data folder that must be there.
     pub async fn open_existing(config: &Config) -> Result<Self, Failure> {
-        Self::of(DataFolder::open_existing(&config.data).map_err(unusable_folder)?, config).await
+        Self::of(config, Folder::MustExist).await
     }
 
-    async fn of(folder: DataFolder, config: &Config) -> Result<Self, Failure> {
-        let log = Arc::new(SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?);
-        let Stores { rows, snapshots, processes } = Stores::open(config, &folder, log.id()).await?;
+    async fn of(config: &Config, folder: Folder) -> Result<Self, Failure> {
+        let (log, folder) = open_log(config, folder).await?;
+        let events = log.events();
+        let Stores { rows, snapshots, processes } = Stores::open(config, events.id()).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let options = HandlerOptions {
             retention_seconds: i64::from(config.retention_days) * 86_400,
@@ -54,17 +48,16 @@ impl Node {
             gateway: config.gateway.is_some(),
             ..HandlerOptions::default()
         };
-        let events: Arc<dyn EventLog> = log.clone();
         let handler = Handler::new(events, Some(snapshots), Arc::clone(&clock), options);
         Ok(Self { handler, log, rows, processes, clock, folder })
     }
 
     pub fn events(&self) -> Arc<dyn EventLog> {
-        self.log.clone()
+        self.log.events()
     }
 
     pub fn head(&self) -> Position {
-        *self.log.head().borrow()
+        *self.events().head().borrow()
     }
 
     pub async fn engine(&self) -> Result<Engine, Failure> {
@@ -111,10 +104,6 @@ pub fn runtime() -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::fault(format!("The process cannot start its threads: {error}.")))
-}
-
-fn unusable_folder(error: FolderError) -> Failure {
-    Failure::data(error.to_string())
 }
 
 pub fn unusable(error: OpenError) -> Failure {

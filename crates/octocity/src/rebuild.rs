@@ -53,7 +53,7 @@ fn standing_still(parked: &[Parked], output: Output) -> Failure {
             "event_type": event_type, "error": error}));
     }
     let failure = Failure::found(format!(
-        "{} key(s) stand still, each at an event that cannot be applied; octocity doctor says whether log.db is whole.",
+        "{} key(s) stand still, each at an event that cannot be applied; octocity doctor says whether the log is whole.",
         parked.len()
     ));
     failure.with("parked", Value::Array(list))

@@ -125,10 +125,15 @@ fn not_listening(config: &Config, error: &std::io::Error) -> Failure {
     ))
 }
 
+fn serves_from(node: &Node) -> String {
+    let services = || "EventStoreDB and PostgreSQL".to_owned();
+    node.folder.as_ref().map_or_else(services, |folder| folder.dir().display().to_string())
+}
+
 /// Where to look.
 pub fn say_where(server: &Server, output: Output) {
     let address = server.address;
-    output.say(format!("Octocity serves from {}", server.node.folder.dir().display()));
+    output.say(format!("Octocity serves from {}", serves_from(&server.node)));
     output.say(format!("  live page    http://{address}/"));
     output.say(format!("  GraphiQL     http://{address}/graphiql"));
     output.say(format!("  GraphQL      http://{address}/graphql"));

@@ -53,7 +53,7 @@ impl Service for EventStoreDb {
         daemon::stop(home)
     }
 
-    fn config(&self, _: &Home) -> Result<String, String> {
-        Ok(String::new())
+    fn config(&self, home: &Home) -> Result<String, String> {
+        Ok(format!("\n[eventstoredb]\nurl = \"esdb://{}?tls=false\"\n", home.address()?))
     }
 }

@@ -1,6 +1,6 @@
 //! Reading `$all`.
 
-use eventstore::{Error, ReadAllOptions, StreamPosition, SubscriptionFilter};
+use eventstore::{Error, StreamPosition, SubscriptionFilter};
 use octocity_domain::Category;
 use octocity_log::{LogError, Page, Position, RecordedEvent};
 
@@ -114,8 +114,7 @@ impl Streams {
         // The position's own event comes first, where the filter lets it pass.
         let count = limit.saturating_add(1);
         let at = eventstore::Position { commit: after.0, prepare: after.0 };
-        let options = ReadAllOptions::default().requires_leader(true).max_count(count);
-        let options = options.deadline(self.connection.options.deadline).position(match after {
+        let options = self.connection.to_read_all().max_count(count).position(match after {
             Position(0) => StreamPosition::Start,
             _ => StreamPosition::Position(at),
         });
@@ -150,11 +149,10 @@ impl Streams {
 
     /// The position of the last event, found among the last records page by page.
     pub async fn last_position(&self) -> Result<Position, LogError> {
-        let mut options = ReadAllOptions::default().requires_leader(true).position(StreamPosition::End);
+        let filter = self.filter(Wanted { categories: &[], event_types: &[] });
+        let options = self.connection.to_read_all().filter(filter).max_count(LAST);
+        let mut options = options.position(StreamPosition::End);
         loop {
-            let wanted = Wanted { categories: &[], event_types: &[] };
-            options = options.filter(self.filter(wanted)).max_count(LAST);
-            options = options.deadline(self.connection.options.deadline);
             let of = &options;
             let call = |client: eventstore::Client| async move {
                 let (mut read, mut records) = (client.read_all(of).await?, Vec::new());

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use eventstore::{AppendToStreamOptions, Error, StreamState};
+use eventstore::{Error, StreamState};
 use octocity_domain::CommandId;
 use octocity_log::{Append, AppendError, Appended, LogError, Position, StreamId};
 
@@ -107,8 +107,7 @@ impl Streams {
     ) -> Result<Option<Position>, LogError> {
         let name = &*self.name(stream);
         let state = record.checked_sub(1).map_or(StreamState::NoStream, StreamState::StreamRevision);
-        let options = AppendToStreamOptions::default().stream_state(state).requires_leader(true);
-        let options = &options.deadline(self.connection.options.deadline);
+        let options = &self.connection.to_append().stream_state(state);
         let append = |client: eventstore::Client| async move {
             match client.append_to_stream(name, options, encoded.records.clone()).await {
                 Ok(written) => Ok(Some(written.position.commit)),

@@ -3,7 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventstore::{Client, ClientSettings, Error};
+use eventstore::{
+    AppendToStreamOptions, Client, ClientSettings, Credentials, Error, ReadAllOptions, ReadStreamOptions,
+};
 use octocity_log::LogError;
 use thiserror::Error;
 
@@ -28,8 +30,19 @@ pub enum OpenError {
          string names it."
     )]
     Unreachable { hosts: String, reason: String },
-    #[error("EventStoreDB at {hosts} refuses the user; check user and password in the connection string.")]
+    #[error("EventStoreDB at {hosts} refuses the user; check user and password.")]
     Refused { hosts: String },
+    #[error("EventStoreDB at {hosts} is older than 22.10, and does not tell positions; upgrade it.")]
+    Old { hosts: String },
+    #[error(
+        "The log in EventStoreDB at {hosts} was written by a newer version of Octocity (its form is {found}, this \
+         one knows {known}); upgrade Octocity or name another namespace."
+    )]
+    Newer { hosts: String, found: u32, known: u32 },
+    #[error(
+        "EventStoreDB at {hosts} holds a stream {stream} that is not Octocity's; name another namespace."
+    )]
+    Foreign { hosts: String, stream: String },
 }
 
 /// Why a call has no answer.
@@ -43,7 +56,7 @@ enum Fault {
 }
 
 /// What stands for the refusal of a user, where nothing but the error's text is left.
-const REFUSED: &str = "EventStoreDB refuses the user; check user and password in the connection string";
+const REFUSED: &str = "EventStoreDB refuses the user; check user and password";
 
 pub struct Connection {
     pub settings: ClientSettings,
@@ -57,6 +70,36 @@ impl Connection {
         let client =
             Client::new(settings.clone()).map_err(|error| OpenError::Certificate(error.to_string()))?;
         Ok(Self { settings, options, client: Mutex::new((0, client)) })
+    }
+
+    pub fn to_append(&self) -> AppendToStreamOptions {
+        let options = AppendToStreamOptions::default().requires_leader(true).deadline(self.options.deadline);
+        match self.credentials() {
+            Some(credentials) => options.authenticated(credentials),
+            None => options,
+        }
+    }
+
+    pub fn to_read(&self) -> ReadStreamOptions {
+        let options = ReadStreamOptions::default().requires_leader(true).deadline(self.options.deadline);
+        match self.credentials() {
+            Some(credentials) => options.authenticated(credentials),
+            None => options,
+        }
+    }
+
+    pub fn to_read_all(&self) -> ReadAllOptions {
+        let options = ReadAllOptions::default().requires_leader(true).deadline(self.options.deadline);
+        match self.credentials() {
+            Some(credentials) => options.authenticated(credentials),
+            None => options,
+        }
+    }
+
+    /// The client takes a user out of the connection string only, and there not every password can stand.
+    fn credentials(&self) -> Option<Credentials> {
+        let user = self.options.user.as_ref()?;
+        Some(Credentials::new(user.name.clone(), user.password.clone()))
     }
 
     pub fn hosts(&self) -> String {
@@ -125,7 +168,7 @@ impl Connection {
     }
 
     fn fault(&self, error: &Error) -> Fault {
-        let transient = |lost| Fault::Transient { reason: error.to_string(), lost };
+        let transient = |lost| Fault::Transient { reason: reason(error), lost };
         match error {
             Error::ConnectionClosed | Error::GrpcConnectionError(_) => transient(true),
             // The client stays with the node that it chose once, whatever becomes of it.
@@ -137,8 +180,22 @@ impl Connection {
             Error::ResourceDeleted => {
                 Fault::Final(LogError::Damaged("one of its streams was deleted in EventStoreDB".to_owned()))
             }
-            other => Fault::Final(LogError::Unavailable(other.to_string())),
+            other => Fault::Final(LogError::Unavailable(reason(other))),
         }
+    }
+}
+
+/// The server's own words, without what the client writes around them.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::ConnectionClosed | Error::GrpcConnectionError(_) => "no connection".to_owned(),
+        Error::DeadlineExceeded => "no answer in time".to_owned(),
+        Error::Grpc { message, .. } => message.clone(),
+        Error::ServerError(status) => {
+            let said = status.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+            said.map_or_else(|| status.clone(), |(said, _)| said.to_owned())
+        }
+        other => other.to_string(),
     }
 }
 

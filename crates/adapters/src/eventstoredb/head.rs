@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::EventStoreOptions;
 use super::record::REFUSED;
 use super::subscription::Subscriber;
+use crate::counters::Counters;
 
 /// The last event known to be durable. It never goes back.
 #[derive(Clone)]
@@ -37,8 +38,14 @@ impl Head {
 }
 
 /// Follows for ever. A subscription that ends, with an error or without, is opened again after a pause that grows until
-/// one has told something.
-pub async fn follow(head: Head, subscriber: Subscriber, prefixes: Vec<String>, options: EventStoreOptions) {
+/// one has told something: then the server is there again, whatever became of the last append.
+pub async fn follow(
+    head: Head,
+    subscriber: Subscriber,
+    prefixes: Vec<String>,
+    options: EventStoreOptions,
+    counters: Arc<Counters>,
+) {
     let mut pause = options.first_pause;
     for attempt in 0.. {
         let reason = match subscriber.subscribe(attempt, head.get().0, &prefixes).await {
@@ -47,6 +54,7 @@ pub async fn follow(head: Head, subscriber: Subscriber, prefixes: Vec<String>, o
                 match told.message().await {
                     Ok(Some(told)) => {
                         pause = options.first_pause;
+                        counters.set_failure(None);
                         if let Some((event_type, position)) = told.event()
                             && event_type != REFUSED
                         {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventstore::{AppendToStreamOptions, EventData, StreamState};
+use eventstore::{EventData, StreamState};
 use octocity_domain::{CommandId, Timestamp, derived_uuid};
 use octocity_log::{LogError, StreamId};
 use serde::{Deserialize, Serialize};
@@ -54,8 +54,7 @@ impl Streams {
             let note = EventData::json(LATE, &Late { ids })
                 .map_err(|_| LogError::Damaged("a note of late commands cannot be written".to_owned()))?
                 .id(id);
-            let options = AppendToStreamOptions::default().requires_leader(true);
-            let options = &options.stream_state(StreamState::Any).deadline(self.connection.options.deadline);
+            let options = &self.connection.to_append().stream_state(StreamState::Any);
             let (name, note) = (&*name, &note);
             let append = |client: eventstore::Client| async move {
                 client.append_to_stream(name, options, note.clone()).await

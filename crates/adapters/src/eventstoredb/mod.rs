@@ -25,7 +25,9 @@ mod subscription;
 mod tail;
 mod wire;
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use eventstore::ClientSettings;
@@ -40,15 +42,34 @@ use tokio::task::JoinHandle;
 use all::Wanted;
 use connection::Connection;
 use head::Head;
+use identity::Identity;
 use streams::Streams;
 use subscription::Subscriber;
 use tail::Tail;
 
 pub use connection::OpenError;
 
+use crate::counters::{Counters, LogCounters};
+
+/// Who we are to EventStoreDB.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub password: String,
+}
+
+impl fmt::Debug for User {
+    /// The password stays unsaid.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// How the log behaves; every field has a stated default.
 #[derive(Clone, Debug)]
 pub struct EventStoreOptions {
+    /// In place of the one in the connection string, if any.
+    pub user: Option<User>,
     /// What the names of its streams begin with.
     pub namespace: String,
     /// How long one call may take.
@@ -63,6 +84,7 @@ pub struct EventStoreOptions {
 impl Default for EventStoreOptions {
     fn default() -> Self {
         Self {
+            user: None,
             namespace: String::new(),
             deadline: Duration::from_secs(10),
             attempts: 5,
@@ -73,28 +95,47 @@ impl Default for EventStoreOptions {
 }
 
 pub struct EventStoreLog {
-    id: LogId,
-    epoch: u32,
+    identity: Identity,
     streams: Streams,
     head: Head,
+    counters: Arc<Counters>,
     following: JoinHandle<()>,
 }
 
 impl EventStoreLog {
-    /// Connects, and makes the log where there is none. Must be called within a tokio runtime.
+    /// Connects, and makes the log where there is none. A server that does not answer at once is an error, not waited
+    /// for. Must be called within a tokio runtime.
     pub async fn open(connection_string: &str, options: EventStoreOptions) -> Result<Self, OpenError> {
-        // The parser's own sentence repeats the string, and with it the password.
-        let settings: ClientSettings = connection_string.parse().map_err(|_| OpenError::Settings)?;
-        let subscriber = Subscriber::new(&settings)?;
-        let streams = Streams::new(Connection::new(settings, options.clone())?);
-        let opened = async {
-            let (id, epoch) = streams.identity().await?;
-            Ok((id, epoch, Head::new(streams.last_position().await?)))
-        };
-        let (id, epoch, head) = opened.await.map_err(|error| streams.connection.open_error(error))?;
+        let (subscriber, first) = connect(connection_string, &options)?;
+        let identity = first.opened().await?;
+        let last = first.last_position().await.map_err(|error| first.connection.open_error(error))?;
+        let streams = Streams::new(Connection::new(first.connection.settings, options.clone())?);
+        let (head, counters) = (Head::new(last), Arc::new(Counters::default()));
         let prefixes = streams.prefixes(&[]);
-        let following = tokio::spawn(head::follow(head.clone(), subscriber, prefixes, options));
-        Ok(Self { id, epoch, streams, head, following })
+        let following = head::follow(head.clone(), subscriber, prefixes, options, Arc::clone(&counters));
+        Ok(Self { identity, streams, head, counters, following: tokio::spawn(following) })
+    }
+
+    /// Where the log would be and which it is, and whether it is there; it is not made.
+    pub async fn look(
+        connection_string: &str,
+        options: &EventStoreOptions,
+    ) -> Result<(String, bool), OpenError> {
+        let (_, streams) = connect(connection_string, options)?;
+        let hosts = streams.connection.hosts();
+        Ok(match streams.identity().await? {
+            Some(identity) => (format!("{hosts}, log {}, epoch {}", identity.id.0, identity.epoch), true),
+            None => (format!("{hosts}, no log yet; the first command makes it"), false),
+        })
+    }
+
+    pub fn counters(&self) -> LogCounters {
+        self.counters.read()
+    }
+
+    /// Why nothing could be stored; None once an append went well again, or the server is heard again.
+    pub fn failure(&self) -> Option<LogError> {
+        self.counters.failure()
     }
 
     /// What `look` makes of the stream's tail as it is in the store now.
@@ -112,6 +153,15 @@ impl EventStoreLog {
     }
 }
 
+/// For the first calls: each is made once.
+fn connect(connection_string: &str, options: &EventStoreOptions) -> Result<(Subscriber, Streams), OpenError> {
+    // The parser's own sentence repeats the string, and with it the password.
+    let settings: ClientSettings = connection_string.parse().map_err(|_| OpenError::Settings)?;
+    let subscriber = Subscriber::new(&settings, options.user.as_ref())?;
+    let once = EventStoreOptions { attempts: 1, ..options.clone() };
+    Ok((subscriber, Streams::new(Connection::new(settings, once)?)))
+}
+
 impl Drop for EventStoreLog {
     fn drop(&mut self) {
         self.following.abort();
@@ -121,15 +171,29 @@ impl Drop for EventStoreLog {
 #[async_trait]
 impl EventLog for EventStoreLog {
     fn id(&self) -> LogId {
-        self.id
+        self.identity.id
     }
 
     fn epoch(&self) -> u32 {
-        self.epoch
+        self.identity.epoch
     }
 
     async fn append(&self, batch: Append) -> Result<Appended, AppendError> {
-        self.streams.append(&self.head, batch).await
+        let (begun, events, entries) = (Instant::now(), batch.events.len(), batch.entries.len());
+        let appended = self.streams.append(&self.head, batch).await;
+        match &appended {
+            Ok(_) => {
+                self.counters.committed(begun.elapsed());
+                self.counters.appended(events, entries);
+                self.counters.set_failure(None);
+            }
+            Err(AppendError::Log(error)) => {
+                self.counters.failed();
+                self.counters.set_failure(Some(error.clone()));
+            }
+            Err(AppendError::WrongRevision { .. } | AppendError::CommandKnown(_)) => {}
+        }
+        appended
     }
 
     async fn read_stream(

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use eventstore::{Error, ReadStreamOptions, StreamPosition};
+use eventstore::{Error, StreamPosition};
 use octocity_log::{LogError, RecordedEvent, StreamId};
 
 use super::connection::Connection;
@@ -76,8 +76,7 @@ impl Streams {
         from: Start,
         count: usize,
     ) -> Result<Vec<eventstore::RecordedEvent>, LogError> {
-        let options = ReadStreamOptions::default().requires_leader(true).max_count(count);
-        let options = options.deadline(self.connection.options.deadline);
+        let options = self.connection.to_read().max_count(count);
         let options = match from {
             Start::Forth(record) => options.position(StreamPosition::Position(record)),
             Start::Back(record) => options.position(StreamPosition::Position(record)).backwards(),

@@ -16,6 +16,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status, Streaming};
 
+use super::User;
 use super::connection::OpenError;
 use super::wire::{ReadReq, ReadResp};
 
@@ -30,7 +31,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    pub fn new(settings: &ClientSettings) -> Result<Self, OpenError> {
+    pub fn new(settings: &ClientSettings, user: Option<&User>) -> Result<Self, OpenError> {
         let scheme = if settings.is_secure_mode_enabled() { "https" } else { "http" };
         let endpoints = settings.hosts().iter().map(|host| {
             let endpoint = Endpoint::from_shared(format!("{scheme}://{}:{}", host.host, host.port));
@@ -49,7 +50,7 @@ impl Subscriber {
         if endpoints.is_empty() {
             return Err(OpenError::Settings);
         }
-        Ok(Self { endpoints, authorization: authorization(settings)? })
+        Ok(Self { endpoints, authorization: authorization(settings, user)? })
     }
 
     /// The events after this position in `$all`, in streams whose name begins with one of these.
@@ -93,16 +94,24 @@ fn tls(settings: &ClientSettings) -> Result<ClientTlsConfig, OpenError> {
     }
 }
 
-fn authorization(settings: &ClientSettings) -> Result<Option<AsciiMetadataValue>, OpenError> {
-    let Some(user) = settings.default_authenticated_user() else { return Ok(None) };
+fn authorization(
+    settings: &ClientSettings,
+    user: Option<&User>,
+) -> Result<Option<AsciiMetadataValue>, OpenError> {
     // The client's type shows what it holds only so: as numbers.
     #[derive(serde::Deserialize)]
-    struct User {
+    struct Shown {
         login: Vec<u8>,
         password: Vec<u8>,
     }
-    let user = serde_json::to_value(user).and_then(serde_json::from_value::<User>);
-    let User { login, password } = user.map_err(|_| OpenError::Settings)?;
-    let value = format!("Basic {}", STANDARD.encode([&login[..], b":", &password[..]].concat()));
+    let shown = match (user, settings.default_authenticated_user()) {
+        (Some(user), _) => Shown { login: user.name.clone().into(), password: user.password.clone().into() },
+        (None, Some(user)) => {
+            let shown = serde_json::to_value(user).and_then(serde_json::from_value);
+            shown.map_err(|_| OpenError::Settings)?
+        }
+        (None, None) => return Ok(None),
+    };
+    let value = format!("Basic {}", STANDARD.encode([&shown.login[..], b":", &shown.password[..]].concat()));
     value.parse().map(Some).map_err(|_| OpenError::Settings)
 }

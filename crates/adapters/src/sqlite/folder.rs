@@ -51,6 +51,14 @@ fn process(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
+/// Where the log is that a folder's other files were made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogPlace {
+    Here,
+    /// In a service: none is missed here.
+    Elsewhere,
+}
+
 /// A data folder that this process alone uses, until this is dropped.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -61,14 +69,23 @@ pub struct DataFolder {
 impl DataFolder {
     /// Takes the folder, making it where there is none.
     pub fn open(dir: &Path) -> Result<Self, FolderError> {
+        Self::take(dir, LogPlace::Here)
+    }
+
+    /// Takes the folder, making it where there is none, for what is kept beside a log that is elsewhere.
+    pub fn open_without_log(dir: &Path) -> Result<Self, FolderError> {
+        Self::take(dir, LogPlace::Elsewhere)
+    }
+
+    fn take(dir: &Path, log: LogPlace) -> Result<Self, FolderError> {
         let unusable = |error: std::io::Error| unusable(dir, error.to_string());
         std::fs::create_dir_all(dir).map_err(unusable)?;
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut lock = options.open(dir.join(LOCK_FILE)).map_err(unusable)?;
-        take(&lock, dir)?;
+        lock_alone(&lock, dir)?;
         check_form(dir)?;
-        check_log(dir)?;
+        check_log(dir, log)?;
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(unusable)?;
         if !dir.join(FORMAT_FILE).exists() {
             write_form(dir).map_err(unusable)?;
@@ -90,22 +107,13 @@ impl DataFolder {
     pub fn log(&self) -> PathBuf {
         self.dir.join(LOG_FILE)
     }
-    pub fn snapshots(&self) -> PathBuf {
-        self.dir.join(SNAPSHOTS_FILE)
-    }
-    pub fn processes(&self) -> PathBuf {
-        self.dir.join(PROCESSES_FILE)
-    }
-    pub fn read_models(&self) -> PathBuf {
-        self.dir.join(READ_MODELS_FILE)
-    }
 }
 
 fn unusable(dir: &Path, reason: String) -> FolderError {
     FolderError::Unusable { dir: dir.to_owned(), reason }
 }
 
-fn take(lock: &File, dir: &Path) -> Result<(), FolderError> {
+fn lock_alone(lock: &File, dir: &Path) -> Result<(), FolderError> {
     // Twice: `inspect` holds it for a moment.
     for attempt in 0..2 {
         match lock.try_lock() {
@@ -149,9 +157,9 @@ fn beside_log(dir: &Path) -> Option<&'static str> {
 }
 
 /// A log made anew beside what was written from another would lose that one without a word.
-fn check_log(dir: &Path) -> Result<(), FolderError> {
+fn check_log(dir: &Path, log: LogPlace) -> Result<(), FolderError> {
     match beside_log(dir) {
-        Some(beside) if !has_content(dir, LOG_FILE) => {
+        Some(beside) if log == LogPlace::Here && !has_content(dir, LOG_FILE) => {
             Err(FolderError::LogLost { dir: dir.to_owned(), beside })
         }
         _ => Ok(()),
@@ -190,7 +198,7 @@ pub struct FileReport {
 }
 
 /// Looks at a folder for `doctor`. `thorough` reads every page of every file.
-pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
+pub fn inspect(dir: &Path, log: LogPlace, thorough: bool) -> Inspection {
     let known = [
         (LOG_FILE, &log::FORM, false),
         (SNAPSHOTS_FILE, &snapshots::FORM, true),
@@ -201,7 +209,7 @@ pub fn inspect(dir: &Path, thorough: bool) -> Inspection {
         known.map(|(name, form, disposable)| inspect_file(dir, name, form, disposable, thorough)).into();
     let problem = match dir.exists() && !dir.is_dir() {
         true => Some(format!("{} is no folder; name one with --data.", dir.display())),
-        false => check_form(dir).and_then(|()| check_log(dir)).err().map(|error| error.to_string()),
+        false => check_form(dir).and_then(|()| check_log(dir, log)).err().map(|error| error.to_string()),
     };
     Inspection { dir: dir.to_owned(), exists: dir.exists(), in_use: in_use(dir), problem, files }
 }
@@ -246,9 +254,12 @@ mod tests {
         let first = DataFolder::open(folder.path()).unwrap();
         let told = DataFolder::open(folder.path()).unwrap_err().to_string();
         assert!(told.contains(&format!("in use by process {}", std::process::id())), "{told}");
-        assert_eq!(inspect(folder.path(), false).in_use, Some(format!("process {}", std::process::id())));
+        assert_eq!(
+            inspect(folder.path(), LogPlace::Here, false).in_use,
+            Some(format!("process {}", std::process::id()))
+        );
         drop(first);
-        assert_eq!(inspect(folder.path(), false).in_use, None);
+        assert_eq!(inspect(folder.path(), LogPlace::Here, false).in_use, None);
         DataFolder::open(folder.path()).unwrap();
     }
 
@@ -257,7 +268,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("format"), "2\n").unwrap();
         assert!(matches!(DataFolder::open(folder.path()), Err(FolderError::Newer { found: 2, .. })));
-        assert!(inspect(folder.path(), false).problem.is_some_and(|said| said.contains("newer version")));
+        assert!(
+            inspect(folder.path(), LogPlace::Here, false)
+                .problem
+                .is_some_and(|said| said.contains("newer version"))
+        );
         std::fs::write(folder.path().join("format"), "one").unwrap();
         assert!(matches!(DataFolder::open(folder.path()), Err(FolderError::Unusable { .. })));
         assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "one");
@@ -276,9 +291,12 @@ mod tests {
                     );
                 }
                 assert!(
-                    inspect(folder.path(), true).problem.is_some_and(|said| said.contains("restore log.db"))
+                    inspect(folder.path(), LogPlace::Here, true)
+                        .problem
+                        .is_some_and(|said| said.contains("restore log.db"))
                 );
             }
+            DataFolder::open_without_log(folder.path()).unwrap();
             std::fs::write(folder.path().join(LOG_FILE), "a log").unwrap();
             DataFolder::open(folder.path()).unwrap();
         }
@@ -300,6 +318,6 @@ mod tests {
         let path = folder.path().join("file");
         std::fs::write(&path, "").unwrap();
         assert!(matches!(DataFolder::open(&path), Err(FolderError::Unusable { .. })));
-        assert!(inspect(&path, false).problem.is_some());
+        assert!(inspect(&path, LogPlace::Here, false).problem.is_some());
     }
 }

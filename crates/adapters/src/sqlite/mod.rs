@@ -14,7 +14,7 @@ pub mod snapshots;
 
 pub use file::{Form, OpenError, log_error, open_disposable, open_existing, open_to_read, open_to_write};
 pub use folder::{DataFolder, FolderError};
-pub use log::{Gap, LogCounters, SqliteLog, SqliteLogOptions};
+pub use log::{Gap, SqliteLog, SqliteLogOptions, identity as log_identity};
 pub use processes::SqliteProcessStore;
 pub use rows::SqliteRows;
 pub use snapshots::SqliteSnapshots;

@@ -9,6 +9,6 @@ use super::report::Ratio;
 use crate::config::PostgresConfig;
 
 pub async fn measure(_: &Arc<dyn EventLog>, config: &PostgresConfig) -> Result<Ratio, Fault> {
-    let absent = crate::stores::look(config).await.err();
+    let absent = crate::stores::look_at_postgres(config).await.err();
     Err(absent.map_or_else(|| "PostgreSQL is not built in.".to_owned(), |failure| failure.message).into())
 }

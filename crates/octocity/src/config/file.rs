@@ -7,12 +7,12 @@ use octocity_api::nearest::hint;
 use toml::{Table, Value};
 
 use super::{
-    Gateway, Layer, Token, check_connections, check_queue, check_retention_days, kafka, parse_level,
-    postgres, shown,
+    Gateway, Layer, Token, check_connections, check_queue, check_retention_days, eventstoredb, kafka,
+    parse_level, postgres, shown,
 };
 use crate::failure::Failure;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "data",
     "listen",
     "log",
@@ -21,6 +21,7 @@ const KEYS: [&str; 10] = [
     "connections",
     "gateway",
     "tokens",
+    "eventstoredb",
     "postgres",
     "kafka",
 ];
@@ -51,6 +52,7 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
         "connections" => layer.connections = Some(check_connections(number(value, &of)?, &of)?),
         "gateway" => layer.gateway = Some(Gateway::parse(text(value, &of)?, &of)?),
         "tokens" => layer.tokens = Some(tokens(value, &of)?),
+        "eventstoredb" => layer.eventstoredb = Some(eventstoredb::read(value, path)?),
         "kafka" => layer.kafka = Some(kafka::read(value, path)?),
         "postgres" => layer.postgres = Some(postgres::read(value, path)?),
         unknown => {

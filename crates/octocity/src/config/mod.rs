@@ -3,6 +3,7 @@
 //! An unknown key is an error that names the nearest known one: a misspelt setting must never be silently absent.
 
 mod environment;
+mod eventstoredb;
 mod file;
 mod gateway;
 mod kafka;
@@ -16,6 +17,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::args::Common;
 use crate::failure::Failure;
+pub use eventstoredb::EventStoreConfig;
 pub use gateway::Gateway;
 pub use kafka::KafkaConfig;
 pub use postgres::PostgresConfig;
@@ -32,6 +34,7 @@ pub struct Layer {
     pub connections: Option<u32>,
     pub tokens: Option<Vec<Token>>,
     pub gateway: Option<Gateway>,
+    pub eventstoredb: Option<EventStoreConfig>,
     pub postgres: Option<PostgresConfig>,
     pub kafka: Option<KafkaConfig>,
 }
@@ -48,6 +51,7 @@ impl Layer {
             connections: stronger.connections.or(self.connections),
             tokens: stronger.tokens.or(self.tokens),
             gateway: stronger.gateway.or(self.gateway),
+            eventstoredb: stronger.eventstoredb.or(self.eventstoredb),
             postgres: stronger.postgres.or(self.postgres),
             kafka: stronger.kafka.or(self.kafka),
         }
@@ -69,6 +73,8 @@ pub struct Config {
     pub tokens: Vec<Token>,
     /// Without one no payment begins.
     pub gateway: Option<Gateway>,
+    /// Where the event log is; else in the data folder.
+    pub eventstoredb: Option<EventStoreConfig>,
     /// Where read models, process state and snapshots are; else in the data folder.
     pub postgres: Option<PostgresConfig>,
     /// Where the log is published to, if anywhere.
@@ -109,6 +115,7 @@ impl Config {
             connections: layer.connections.unwrap_or(10_000),
             tokens: layer.tokens.unwrap_or_default(),
             gateway: layer.gateway,
+            eventstoredb: layer.eventstoredb,
             postgres: layer.postgres,
             kafka: layer.kafka,
             file,

@@ -79,6 +79,29 @@ fn wrong_values_say_what_is_right() {
 }
 
 #[test]
+fn an_eventstoredb_table_is_read_and_its_mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "hunter2\n").unwrap();
+    let table = |rest: &str| format!("[eventstoredb]\nurl = \"esdb://a:hunter3@db\"\n{rest}");
+    let config = load(&table(&format!("user = \"b\"\npassword_file = {secret:?}")), &[], Common::default());
+    let config = config.unwrap().eventstoredb.unwrap();
+    assert_eq!((config.user.as_deref(), config.password.as_deref()), (Some("b"), Some("hunter2")));
+    assert!(!format!("{config:?}").contains("hunter"));
+    for (file, part) in [
+        (table("namespce = \"a\""), "did you mean 'namespace'?"),
+        (table("user = \"b\""), "add password_file"),
+        (table(&format!("password_file = {secret:?}")), "add user"),
+        (table("user = \"b\"\npassword_file = \"/no/such\""), "correct 'password_file'"),
+        ("[eventstoredb]".to_owned(), "add url"),
+        ("eventstoredb = 3".to_owned(), "[eventstoredb]"),
+    ] {
+        let failure = load(&file, &[], Common::default()).unwrap_err();
+        assert!(failure.message.contains(part) && !failure.message.contains("hunter"), "{file}: {failure}");
+    }
+}
+
+#[test]
 fn a_postgres_table_is_read_and_its_mistakes_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
-use octocity_adapters::sqlite::folder;
+use octocity_adapters::sqlite::folder::{self, LogPlace};
 use octocity_commands::{Clock, ParkedStream, ProcessStoreError};
 use octocity_domain::Timestamp;
-use octocity_log::EventLog;
 use serde_json::{Value, json};
 
 use crate::args::Common;
-use crate::config::{Config, Gateway};
+use crate::config::{Config, EventStoreConfig, Gateway};
 use crate::failure::Failure;
 use crate::node::{Node, rows_failed};
 use crate::output::Output;
@@ -63,7 +62,11 @@ pub async fn run(config: Result<Config, Failure>, common: &Common, output: Outpu
             common.data.clone().unwrap_or_else(|| PathBuf::from("./octocity-data"))
         }
     };
-    let usable = look_at_folder(&data, &mut findings) & look_at_postgres(&config, &mut findings).await;
+    let log = config.as_ref().ok().and_then(|config| config.eventstoredb.as_ref());
+    let place = if log.is_some() { LogPlace::Elsewhere } else { LogPlace::Here };
+    let usable = look_at_folder(&data, place, &mut findings)
+        & look_at_eventstoredb(log, &mut findings).await
+        & look_at_postgres(&config, &mut findings).await;
     look_at_room(&data, &mut findings);
     if let (Ok(config), true) = (&config, usable) {
         look_at_contents(config, &mut findings).await;
@@ -109,8 +112,8 @@ fn look_at_config(config: &Config, findings: &mut Findings) {
 }
 
 /// Whether what is in it can be opened by us.
-fn look_at_folder(data: &Path, findings: &mut Findings) -> bool {
-    let found = folder::inspect(data, true);
+fn look_at_folder(data: &Path, log: LogPlace, findings: &mut Findings) -> bool {
+    let found = folder::inspect(data, log, true);
     let of = format!("data folder {}", data.display());
     if let Some(problem) = found.problem {
         findings.wrong(of, problem);
@@ -138,12 +141,27 @@ fn look_at_folder(data: &Path, findings: &mut Findings) -> bool {
     whole && found.in_use.is_none()
 }
 
+/// Whether there is a log of ours.
+async fn look_at_eventstoredb(config: Option<&EventStoreConfig>, findings: &mut Findings) -> bool {
+    let Some(config) = config else { return true };
+    match crate::stores::look_at_eventstoredb(config).await {
+        Ok((found, is_there)) => {
+            findings.well("EventStoreDB", found);
+            is_there
+        }
+        Err(failure) => {
+            findings.wrong("EventStoreDB", failure.message);
+            false
+        }
+    }
+}
+
 /// Whether what is configured there can be used by us.
 async fn look_at_postgres(config: &Result<Config, Failure>, findings: &mut Findings) -> bool {
     let Some(postgres) = config.as_ref().ok().and_then(|config| config.postgres.as_ref()) else {
         return true;
     };
-    match crate::stores::look(postgres).await {
+    match crate::stores::look_at_postgres(postgres).await {
         Ok(found) => findings.well("PostgreSQL", found),
         Err(failure) => {
             findings.wrong("PostgreSQL", failure.message);
@@ -177,14 +195,15 @@ async fn look_at_contents(config: &Config, findings: &mut Findings) {
 
 async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
     // A folder without a log holds nothing yet, and is not given one by a look.
-    if !config.data.join(folder::LOG_FILE).exists() {
+    if config.eventstoredb.is_none() && !config.data.join(folder::LOG_FILE).exists() {
         return Ok(());
     }
     let node = Node::open(config).await?;
     let head = node.head();
     findings.well("log", format!("head at {}", head.0));
     history::look_at_history(&node.log, findings).await?;
-    let (log, epoch) = (node.log.id(), node.log.epoch());
+    let events = node.events();
+    let (log, epoch) = (events.id(), events.epoch());
     for checkpoint in node.rows.checkpoints().await.map_err(rows_failed)? {
         let of = format!("view {}", checkpoint.view);
         let ours = checkpoint.log == log && checkpoint.epoch == epoch;
@@ -192,7 +211,8 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
             findings.wrong(of, "it is of another log, or ahead of this one; run octocity rebuild.");
             continue;
         }
-        match node.log.decided_after(checkpoint.position).await.map_err(history::unreadable)? {
+        let behind = events.decided_after(checkpoint.position).await;
+        match behind.map_err(|error| history::unreadable(node.log.name(), &error))? {
             None => findings.well(of, "at the log's head"),
             Some(since) => findings.well(of, format!("behind the log: not folded since {since}")),
         }
@@ -223,7 +243,7 @@ async fn look_at_processes(node: &Node, findings: &mut Findings) -> Result<(), F
             );
         }
         let checkpoints = store.checkpoints().await.map_err(unreadable)?;
-        match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.log)) {
+        match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.events())) {
             Err(misplaced) => findings.wrong("processes", node.processes.misplaced(misplaced)),
             Ok(()) => {
                 findings.well(

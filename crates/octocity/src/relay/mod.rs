@@ -10,9 +10,9 @@ pub use kafka::{RelayVitals, Relaying};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::node::log_of;
 use crate::output::Output;
 use crate::stopping::StopSignals;
+use crate::stores::{Folder, open_log};
 
 /// What to do about a broker that is away at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub async fn run(config: &Config, output: Output) -> Result<(), Failure> {
              \"host:port\".",
         ));
     };
-    let (_folder, log) = log_of(config)?;
-    let mut relaying = Relaying::start(kafka, log, BrokerAway::Refuse).await?;
+    let (log, _folder) = open_log(config, Folder::MustExist).await?;
+    let mut relaying = Relaying::start(kafka, log.events(), BrokerAway::Refuse).await?;
     output.say(format!("Octocity relays the log to Kafka at {}", kafka.brokers));
     output.say("Ctrl-C stops it.");
     tokio::select! {

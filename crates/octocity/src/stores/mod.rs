@@ -1,22 +1,30 @@
-//! What stands beside the log: read models, snapshots, and what processes remember. In files of the data folder, or,
-//! where the configuration has a table `[postgres]`, in PostgreSQL.
+//! The log, and what stands beside it: read models, snapshots, and what processes remember. In files of the data
+//! folder, or, where the configuration has a table `[eventstoredb]` or `[postgres]`, in these.
 
+#[cfg(feature = "distributed")]
+mod eventstoredb;
+#[cfg(not(feature = "distributed"))]
+#[path = "no_eventstoredb.rs"]
+mod eventstoredb;
+mod log;
 #[cfg(feature = "distributed")]
 mod postgres;
 #[cfg(not(feature = "distributed"))]
-#[path = "absent.rs"]
+#[path = "no_postgres.rs"]
 mod postgres;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use octocity_adapters::gateway::GatewayBook;
-use octocity_adapters::sqlite::{DataFolder, SqliteProcessStore, SqliteRows, SqliteSnapshots};
+use octocity_adapters::sqlite::{SqliteProcessStore, SqliteRows, SqliteSnapshots, folder};
 use octocity_commands::{Misplaced, ProcessStore};
 use octocity_log::{LogId, SnapshotStore};
 use octocity_projections::RowStore;
 
-pub use postgres::look;
+pub use eventstoredb::look as look_at_eventstoredb;
+pub use log::{Folder, Log, open as open_log};
+pub use postgres::look as look_at_postgres;
 #[cfg(feature = "distributed")]
 pub use postgres::options;
 
@@ -32,18 +40,19 @@ pub struct Stores {
 
 impl Stores {
     /// Makes what is not there yet; refuses what is of another log.
-    pub async fn open(config: &Config, folder: &DataFolder, log: LogId) -> Result<Self, Failure> {
+    pub async fn open(config: &Config, log: LogId) -> Result<Self, Failure> {
         match &config.postgres {
-            Some(postgres) => postgres::open(postgres, folder, log).await,
-            None => Self::in_files(folder, log),
+            Some(postgres) => postgres::open(postgres, &config.data, log).await,
+            None => Self::in_files(&config.data, log),
         }
     }
 
-    fn in_files(folder: &DataFolder, log: LogId) -> Result<Self, Failure> {
+    fn in_files(data: &Path, log: LogId) -> Result<Self, Failure> {
+        let (snapshots, rows) = (data.join(folder::SNAPSHOTS_FILE), data.join(folder::READ_MODELS_FILE));
         Ok(Self {
-            snapshots: Arc::new(SqliteSnapshots::open(&folder.snapshots(), log).map_err(unusable)?),
-            rows: Arc::new(SqliteRows::open(&folder.read_models()).map_err(unusable)?),
-            processes: Processes::InFile(folder.processes()),
+            snapshots: Arc::new(SqliteSnapshots::open(&snapshots, log).map_err(unusable)?),
+            rows: Arc::new(SqliteRows::open(&rows).map_err(unusable)?),
+            processes: Processes::InFile(data.join(folder::PROCESSES_FILE)),
         })
     }
 }
@@ -94,7 +103,7 @@ impl Processes {
         match self {
             Self::InFile(_) => misplaced.to_string(),
             #[cfg(feature = "distributed")]
-            Self::InPostgres { .. } => "What processes remember in PostgreSQL is ahead of log.db, or of another log: \
+            Self::InPostgres { .. } => "What processes remember in PostgreSQL is ahead of the event log, or of another one: \
                 restore both from backups of the same moment, or name another schema under [postgres] to start at \
                 the log's end now, which drops every planned deadline, hold and payment step that is not done."
                 .to_owned(),

@@ -1,18 +1,19 @@
 //! The stores in PostgreSQL.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use octocity_adapters::postgres::{
     Database, OpenError, PostgresOptions, PostgresProcessStore, PostgresRows, PostgresSnapshots, Tls,
 };
-use octocity_adapters::sqlite::DataFolder;
+use octocity_adapters::sqlite::folder;
 use octocity_log::LogId;
 
 use super::{Processes, Stores};
 use crate::config::PostgresConfig;
 use crate::failure::Failure;
 
-pub async fn open(config: &PostgresConfig, folder: &DataFolder, log: LogId) -> Result<Stores, Failure> {
+pub async fn open(config: &PostgresConfig, data: &Path, log: LogId) -> Result<Stores, Failure> {
     let database = Database::open(&options(config)).await.map_err(|error| failure(&error))?;
     database.bind(log).await.map_err(|error| failure(&error))?;
     Ok(Stores {
@@ -20,7 +21,7 @@ pub async fn open(config: &PostgresConfig, folder: &DataFolder, log: LogId) -> R
         snapshots: Arc::new(PostgresSnapshots::new(database.clone())),
         processes: Processes::InPostgres {
             store: PostgresProcessStore::new(database),
-            file: folder.processes(),
+            file: data.join(folder::PROCESSES_FILE),
         },
     })
 }

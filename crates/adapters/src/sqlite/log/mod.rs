@@ -12,7 +12,6 @@ mod schema;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
@@ -26,6 +25,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::{OpenError, log_error, open_to_read, open_to_write};
+use crate::counters::{Counters, LogCounters};
 pub use reader::Gap;
 use reader::Reader;
 use writer::{Task, Writer};
@@ -59,37 +59,6 @@ impl Default for SqliteLogOptions {
     }
 }
 
-/// What the log has done since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogCounters {
-    pub commits: u64,
-    pub failed_commits: u64,
-    pub appended_events: u64,
-    pub appended_entries: u64,
-    pub last_commit_micros: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    commits: AtomicU64,
-    failed_commits: AtomicU64,
-    appended_events: AtomicU64,
-    appended_entries: AtomicU64,
-    last_commit_micros: AtomicU64,
-    /// What the last commit met, unless it went well.
-    failure: Mutex<Option<LogError>>,
-}
-
-impl Counters {
-    fn failure(&self) -> Option<LogError> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_failure(&self, failure: Option<LogError>) -> Option<LogError> {
-        std::mem::replace(&mut *self.failure.lock().unwrap_or_else(PoisonError::into_inner), failure)
-    }
-}
-
 pub struct SqliteLog {
     id: LogId,
     epoch: u32,
@@ -120,14 +89,7 @@ impl SqliteLog {
     }
 
     pub fn counters(&self) -> LogCounters {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        LogCounters {
-            commits: read(&self.counters.commits),
-            failed_commits: read(&self.counters.failed_commits),
-            appended_events: read(&self.counters.appended_events),
-            appended_entries: read(&self.counters.appended_entries),
-            last_commit_micros: read(&self.counters.last_commit_micros),
-        }
+        self.counters.read()
     }
 
     /// Why nothing can be stored; None once a commit went well again.
@@ -168,6 +130,15 @@ impl Drop for SqliteLog {
             tracing::error!("the log's writer ended in a panic");
         }
     }
+}
+
+/// Which log a file is, and its epoch, without opening it to be written. None: there is none.
+pub fn identity(path: &Path) -> Result<Option<(LogId, u32)>, OpenError> {
+    if std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        let connection = open_to_read(path, &FORM)?;
+        return schema::identity(&connection).map(Some).map_err(|error| OpenError::of(path, &error));
+    }
+    Ok(None)
 }
 
 #[async_trait]

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
+use super::SqliteLogOptions;
 use super::schema::{BLOCK, FORM};
-use super::{Counters, SqliteLogOptions};
+use crate::counters::Counters;
 use crate::sqlite::{log_error, open_existing};
 
 /// A group is closed when it holds this many events, so that no caller waits long for the others' work.
@@ -144,9 +144,7 @@ impl Writer {
         let started = Instant::now();
         match self.store(&group) {
             Ok(answers) => {
-                let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                self.counters.commits.fetch_add(1, Ordering::Relaxed);
-                self.counters.last_commit_micros.store(micros, Ordering::Relaxed);
+                self.counters.committed(started.elapsed());
                 self.recovered();
                 let last = position(self.known.last);
                 self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
@@ -157,7 +155,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, tasks = group.len(), "a commit of the log failed");
-                self.counters.failed_commits.fetch_add(1, Ordering::Relaxed);
+                self.counters.failed();
                 self.failed(&error);
                 group.into_iter().for_each(|task| task.fail(&error));
             }
@@ -166,8 +164,7 @@ impl Writer {
 
     fn count(&self, task: &Task, answer: &Answer) {
         if let (Task::Append { batch, .. }, Answer::Appended(Ok(_))) = (task, answer) {
-            self.counters.appended_events.fetch_add(batch.events.len() as u64, Ordering::Relaxed);
-            self.counters.appended_entries.fetch_add(batch.entries.len() as u64, Ordering::Relaxed);
+            self.counters.appended(batch.events.len(), batch.entries.len());
         }
     }
 

@@ -1,13 +1,14 @@
 //! In place of PostgreSQL where this octocity was built without.
 
-use octocity_adapters::sqlite::DataFolder;
+use std::path::Path;
+
 use octocity_log::LogId;
 
 use super::Stores;
 use crate::config::PostgresConfig;
 use crate::failure::Failure;
 
-pub async fn open(_: &PostgresConfig, _: &DataFolder, _: LogId) -> Result<Stores, Failure> {
+pub async fn open(_: &PostgresConfig, _: &Path, _: LogId) -> Result<Stores, Failure> {
     Err(absent())
 }
 

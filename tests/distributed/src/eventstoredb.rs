@@ -1,0 +1,49 @@
+//! The server that stands for EventStoreDB, with its faults at hand.
+
+use std::net::SocketAddr;
+
+use octocity_eventstoredb_double::{Double, Faults, Options};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub struct EventStoreDb {
+    double: Double,
+    runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl EventStoreDb {
+    pub fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let file = folder.path().join("events");
+        let double = runtime.block_on(Double::start(listen, &file, options)).unwrap();
+        Self { double, runtime, _folder: folder }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.double.address()
+    }
+
+    pub fn url(&self) -> String {
+        self.double.connection_string()
+    }
+
+    pub fn faults(&self) -> &Faults {
+        self.double.faults()
+    }
+
+    /// The table that names it.
+    pub fn table(&self) -> String {
+        format!("[eventstoredb]\nurl = {:?}\n", self.url())
+    }
+
+    pub fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+}

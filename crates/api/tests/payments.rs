@@ -11,7 +11,7 @@ const WANTED: &str = "paymentId outcome status declineReason";
 
 /// An authorisation of what a visit that has just begun costs.
 async fn order(server: &Server, token: &str) -> Value {
-    let facility = server.facility(2).await;
+    let facility = server.facility(3).await;
     let entered = server.enter(&facility, "P 1").await;
     json!({
         "commandId": new_id(), "facilityId": facility, "token": token,
@@ -105,4 +105,43 @@ async fn a_payment_without_a_known_outcome_is_there_to_review() {
     let done = server.command("authorizePayment", &format!("{WANTED} position"), other.clone()).await;
     let variables = json!({ "facility": other["facilityId"], "after": done["position"] });
     assert_eq!(server.data(query, variables).await["paymentsToReview"]["nodes"], json!([]));
+}
+
+#[tokio::test]
+async fn what_was_paid_for_a_merged_visit_counts_for_the_stay_that_it_is_a_part_of() {
+    let server = serve_with(Auth::default(), Limits::default(), true).await;
+    let order = order(&server, "tok_1").await;
+    let (facility, paid) = (&order["facilityId"], order["allocations"][0]["visitId"].clone());
+    let kept = server.enter(facility.as_str().unwrap(), "P 2").await["visitId"].take();
+    let authorized = server.command("authorizePayment", WANTED, order.clone()).await;
+    let capture = json!({ "commandId": new_id(), "paymentId": authorized["paymentId"] });
+    server.command("capturePayment", WANTED, capture).await;
+    let merge = json!({
+        "commandId": new_id(), "facilityId": facility, "visitId": paid, "review": { "mergeInto": kept },
+    });
+    server.command("reviewVisit", "refusal { code }", merge).await;
+
+    let query =
+        "query Q($v: ID!) { session(id: $v) { status mergedInto creditsMinor credits { mergedFrom } } }";
+    let session = async |visit: &Value| server.data(query, json!({ "v": visit })).await["session"].take();
+    let mut whole = session(&kept).await;
+    for _ in 0..200 {
+        if whole["creditsMinor"] == 100 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        whole = session(&kept).await;
+    }
+    assert_eq!(whole["credits"], json!([{ "mergedFrom": paid }]), "{whole:#}");
+    let part = session(&paid).await;
+    assert_eq!((&part["status"], &part["mergedInto"]), (&json!("MERGED"), &kept), "{part:#}");
+
+    let rebate = |visit: &Value| {
+        let amount = json!({ "amountMinor": -50, "currency": "EUR" });
+        json!({ "commandId": new_id(), "visitId": visit, "amount": amount, "reason": "lift broken" })
+    };
+    let refused = server.command("adjustCharge", "visitId", rebate(&paid)).await;
+    assert_eq!(refused["refusal"]["code"], "STAY_MERGED", "{refused:#}");
+    let accepted = server.command("adjustCharge", "visitId", rebate(&kept)).await;
+    assert_eq!(accepted["refusal"], Value::Null, "{accepted:#}");
 }

@@ -161,13 +161,14 @@ pub async fn forgets_what_is_done(storage: &dyn ProcessStorage) {
 pub async fn keeps_every_effect_whole(storage: &dyn ProcessStorage) {
     let store = storage.open();
     let command = CommandId::new(Uuid::from_u128(5));
-    let (visit, grant) = (command.visit(), command.grant());
-    let (reservation, payment) = (command.reservation(), command.payment());
+    let facility = command.facility();
+    let (visit, grant) = (command.visit(facility), command.grant(facility));
+    let (reservation, payment) = (command.reservation(facility), command.payment());
     let pool = octocity_domain::PoolId::try_new("short").unwrap();
     let amount = octocity_domain::Money::new(-5, octocity_domain::Currency::try_new("EUR").unwrap());
     let effects = [
         Effect::OpenPool { pool, places: None, reservable_places: 3 },
-        Effect::SetReservedPart { pool, places: 3 },
+        Effect::SetReservedPart { pool, places: 3, book_revision: 2 },
         Effect::OpenSession { visit, pool, entered_at: at(-1) },
         Effect::EndStay { visit, ended_at: at(1) },
         Effect::MergeStays { visit, into: visit },

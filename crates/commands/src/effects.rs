@@ -16,10 +16,13 @@ use crate::facts::opening;
 use crate::handler::Handler;
 use crate::submission::{CommandError, Submission};
 
+/// How long a chain of merged visits is followed; reviews make chains of one or two.
+const MERGES_AT_MOST: usize = 16;
+
 impl Handler {
     /// Runs an effect that needs no gateway.
     pub(crate) async fn run(&self, planned: &Planned) -> Result<(), CommandError> {
-        let done = match &planned.effect {
+        match &planned.effect {
             Effect::OpenPool { pool, places, reservable_places } => {
                 self.open_pool(planned, *pool, *places, *reservable_places).await
             }
@@ -44,18 +47,16 @@ impl Handler {
             // The executor calls gateways; nothing is done about it here.
             Effect::CallGateway { .. } => Ok(()),
             other => self.tell_facility(planned, other).await,
-        };
-        match done {
-            Err(CommandError::IdReused) => Ok(()),
-            done => done,
         }
     }
 
     async fn tell_facility(&self, planned: &Planned, effect: &Effect) -> Result<(), CommandError> {
         let parking = match effect {
-            Effect::SetReservedPart { pool, places } => {
-                ParkingCommand::SetReservedPart { pool: *pool, places: *places }
-            }
+            Effect::SetReservedPart { pool, places, book_revision } => ParkingCommand::SetReservedPart {
+                pool: *pool,
+                places: *places,
+                book_revision: *book_revision,
+            },
             Effect::LapseGrant { grant, due } => ParkingCommand::LapseGrant { grant: *grant, due: *due },
             Effect::PlaceHold { reservation, pool, until } => {
                 ParkingCommand::PlaceHold { reservation: *reservation, pool: *pool, until: *until }
@@ -103,7 +104,7 @@ impl Handler {
     async fn restore_hold(&self, planned: &Planned, reservation: ReservationId) -> Result<(), CommandError> {
         let now = self.environment.clock.now();
         let due = move |book: &ReservationsState| {
-            book.find(reservation).filter(|promise| promise.is_due(now)).copied()
+            book.find(reservation).filter(|promise| promise.is_due(now)).cloned()
         };
         let (due, _) = self.reservations.read(planned.facility.uuid(), due).await?;
         let Some(promise) = due else { return Ok(()) };
@@ -135,15 +136,32 @@ impl Handler {
         visit: VisitId,
         into: VisitId,
     ) -> Result<(), CommandError> {
-        let times = |session: &SessionState| Some((session.entered_at()?, session.ended_at()));
-        let (merged, _) = self.sessions.read(visit.uuid(), times).await?;
-        let (kept, _) = self.sessions.read(into.uuid(), times).await?;
-        let (Some((entered_at, _)), Some((kept_entry, ended_at))) = (merged, kept) else { return Ok(()) };
-        let longer = SessionCommand::RetimeStay { entered_at: entered_at.min(kept_entry), ended_at };
-        self.tell_session(planned, planned.id.step("into"), into, longer).await?;
-        // A stay of no length costs nothing.
-        let emptied = SessionCommand::RetimeStay { entered_at, ended_at: Some(entered_at) };
-        self.tell_session(planned, planned.id.step("merged"), visit, emptied).await
+        self.ensure_opened(planned, into).await?;
+        self.tell_session(planned, planned.id.step("merge"), visit, SessionCommand::MergeStay { into })
+            .await?;
+        self.take_over(planned, visit).await
+    }
+
+    /// Where this visit's session was merged into another: that one is told what it says by now, and so on.
+    async fn take_over(&self, planned: &Planned, visit: VisitId) -> Result<(), CommandError> {
+        let mut visit = visit;
+        for _ in 0..MERGES_AT_MOST {
+            let merged = |session: &SessionState| {
+                let credits: Vec<_> = session.all_credits().all().collect();
+                Some((session.merged_into()?, session.entered_at(), credits))
+            };
+            let (Some((into, entered_at, credits)), revision) =
+                self.sessions.read(visit.uuid(), merged).await?
+            else {
+                return Ok(());
+            };
+            let entered_at = entered_at.unwrap_or(planned.due);
+            let id = planned.id.step(&format!("take-over/{visit}"));
+            let command = SessionCommand::TakeOverStay { visit, revision, entered_at, credits };
+            self.tell_session(planned, id, into, command).await?;
+            visit = into;
+        }
+        Ok(())
     }
 
     async fn apply_credits(&self, planned: &Planned, payment: PaymentId) -> Result<(), CommandError> {
@@ -154,6 +172,7 @@ impl Handler {
             let priced_at = state.priced_at().unwrap_or(planned.due);
             let command = SessionCommand::ApplyCredit { payment, amount, priced_at };
             self.tell_session(planned, planned.id.step(&visit.to_string()), visit, command).await?;
+            self.take_over(planned, visit).await?;
         }
         Ok(())
     }
@@ -181,6 +200,7 @@ impl Handler {
             let Payable::Session { visit } = share.payable else { continue };
             let command = SessionCommand::ReverseCredit { payment, amount: share.amount, refund };
             self.tell_session(planned, planned.id.step(&visit.to_string()), visit, command).await?;
+            self.take_over(planned, visit).await?;
         }
         Ok(())
     }
@@ -191,7 +211,7 @@ impl Handler {
         id: CommandId,
         command: ParkingCommand,
     ) -> Result<(), CommandError> {
-        self.parking(planned.facility, submission(planned, id, command)).await.map(drop)
+        told(self.parking(planned.facility, submission(planned, id, command)).await)
     }
 
     async fn tell_book(
@@ -200,7 +220,7 @@ impl Handler {
         id: CommandId,
         command: ReservationsCommand,
     ) -> Result<(), CommandError> {
-        self.reservations(planned.facility, submission(planned, id, command)).await.map(drop)
+        told(self.reservations(planned.facility, submission(planned, id, command)).await)
     }
 
     async fn tell_session(
@@ -210,7 +230,15 @@ impl Handler {
         visit: VisitId,
         command: SessionCommand,
     ) -> Result<(), CommandError> {
-        self.session(visit, planned.facility, submission(planned, id, command)).await.map(drop)
+        told(self.session(visit, planned.facility, submission(planned, id, command)).await)
+    }
+}
+
+/// A step under an id that comes again with another body was done before, with what was known then.
+fn told<T>(told: Result<T, CommandError>) -> Result<(), CommandError> {
+    match told {
+        Ok(_) | Err(CommandError::IdReused) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

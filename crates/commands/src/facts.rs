@@ -8,7 +8,9 @@
 //!   credentials meanwhile is noticed (`facts_fit`), and the cover is read again.
 //! - **payables** (AuthorizePayment; streams `parking-<facility>`, `session-<visit>`, `reservations-<facility>`): one
 //!   that ends after the reading is paid all the same.
-//! - **reservation** (EnterGate with one; stream `reservations-<facility>`): a cancellation that becomes durable after
+//! - **kept places** (ReserveSpot; stream `parking-<facility>`): parking gives kept places back only after the book
+//!   was lowered, and then the book's own state is the limit.
+//! - **reservation** (EnterGate; stream `reservations-<facility>`): a cancellation that becomes durable after
 //!   the reading loses against the check-in. That the right to enter is used once rests on parking alone.
 
 use std::time::Duration;
@@ -18,10 +20,10 @@ use octocity_domain::parking::{
     CoverFact, Credential, Entry, MoneySide, ParkingCommand, ParkingFacts, ParkingState, ReservationFact,
 };
 use octocity_domain::payments::{ALLOCATIONS_MAX, Allocation, Payable, PaymentFacts};
-use octocity_domain::reservations::ReservationsState;
+use octocity_domain::reservations::{ReservationsCommand, ReservationsFacts, ReservationsState};
 use octocity_domain::sessions::{Session, SessionEvent, SessionState};
 use octocity_domain::tariffs::Quote;
-use octocity_domain::{Decider, FacilityId, Moment, PoolId, ReservationId, Timestamp, VisitId};
+use octocity_domain::{Decider, FacilityId, Moment, PoolId, Timestamp, VisitId};
 
 use crate::handler::Handler;
 use crate::submission::CommandError;
@@ -51,14 +53,26 @@ impl Handler {
         let mut facts = ParkingFacts { plan: self.plan(facility).await?, ..ParkingFacts::default() };
         match command {
             ParkingCommand::EnterGate { credentials, .. } if facts.plan.is_some() => {
-                if let Some(reservation) = credentials.iter().find_map(Credential::reservation) {
-                    facts.reservation = self.reservation_fact(facility, reservation).await?;
-                }
+                facts.reservation = self.reservation_fact(facility, credentials.clone()).await?;
             }
             ParkingCommand::ExitGate { credentials, .. } if facts.plan.is_some() => {
                 facts.cover = self.cover_fact(facility, credentials.clone()).await?;
             }
             _ => {}
+        }
+        Ok(facts)
+    }
+
+    pub(crate) async fn reservations_facts(
+        &self,
+        facility: FacilityId,
+        command: &ReservationsCommand,
+    ) -> Result<ReservationsFacts, CommandError> {
+        let mut facts = ReservationsFacts { plan: self.plan(facility).await?, kept_places: None };
+        if let (ReservationsCommand::ReserveSpot { pool, .. }, Some(plan)) = (command, facts.plan.clone()) {
+            let pool = *pool;
+            let kept = move |state: &ParkingState| state.reserved_part(pool, &plan);
+            facts.kept_places = Some(self.parking.read(facility.uuid(), kept).await?.0);
         }
         Ok(facts)
     }
@@ -102,21 +116,18 @@ impl Handler {
     async fn reservation_fact(
         &self,
         facility: FacilityId,
-        reservation: ReservationId,
+        credentials: Vec<Credential>,
     ) -> Result<Option<ReservationFact>, CommandError> {
-        let (promise, _) = self
-            .reservations
-            .read(facility.uuid(), move |book| {
-                let promise = book.find(reservation)?;
-                Some((promise.pool, promise.interval, promise.is_cancelled()))
+        let now = self.environment.clock.now();
+        let named = move |book: &ReservationsState| {
+            book.named_by(&credentials, now).map(|promise| ReservationFact {
+                reservation: promise.reservation,
+                pool: promise.pool,
+                interval: promise.interval,
+                cancelled: promise.is_cancelled(),
             })
-            .await?;
-        Ok(promise.map(|(pool, interval, cancelled)| ReservationFact {
-            reservation,
-            pool,
-            interval,
-            cancelled,
-        }))
+        };
+        Ok(self.reservations.read(facility.uuid(), named).await?.0)
     }
 
     async fn cover_fact(
@@ -153,10 +164,11 @@ impl Handler {
         entry: Option<(PoolId, Entry)>,
     ) -> Result<Money, CommandError> {
         let now = self.environment.clock.now();
-        let look = move |session: &SessionState| match session.is_opened() {
-            true => Ok(Money::of(session, now)),
+        let look = move |session: &SessionState| match session.stay() {
+            Some(stay) if stay.facility == facility => Ok(Money::of(session, now)),
+            Some(_) => Ok(Money::default()),
             // What was paid already counts as soon as it opens.
-            false => Err(Box::new(session.clone())),
+            None => Err(Box::new(session.clone())),
         };
         let (read, _) = self.sessions.read(visit.uuid(), look).await?;
         let mut session = match read {

@@ -10,12 +10,11 @@ use octocity_domain::payments::{
     Payment, PaymentCommand, PaymentEvent, PaymentFacts, PaymentRefusal, PaymentState,
 };
 use octocity_domain::reservations::{
-    Reservations, ReservationsCommand, ReservationsEvent, ReservationsFacts, ReservationsRefusal,
-    ReservationsState,
+    Reservations, ReservationsCommand, ReservationsEvent, ReservationsRefusal,
 };
 use octocity_domain::sessions::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionState};
 use octocity_domain::tariffs::Quote;
-use octocity_domain::{Decider, FacilityId, PaymentId, PoolId, VisitId};
+use octocity_domain::{Decider, FacilityId, PaymentId, VisitId};
 use octocity_log::{EventLog, LogError, SnapshotStore};
 use uuid::Uuid;
 
@@ -166,50 +165,18 @@ impl Handler {
         replies
     }
 
-    /// A change of the reservable places also changes the part that parking keeps from walk-ins, before the reply.
+    /// A change of the reservable places reaches parking before the reply.
     pub async fn reservations(
         &self,
         facility: FacilityId,
         submission: Submission<ReservationsCommand>,
     ) -> Result<Reply<ReservationsEvent, ReservationsRefusal>, CommandError> {
-        if let ReservationsCommand::SetReservableCapacity { pool, places } = submission.command {
-            self.raise_reserved_part(facility, &submission, pool, places).await?;
-        }
         let cause = Cause::of(&submission, facility);
-        let facts = ReservationsFacts { plan: self.plan(facility).await? };
+        let facts = self.reservations_facts(facility, &submission.command).await?;
         let decided = self.reservations.decide(facility.uuid(), facility, submission, facts).await;
         let answer = plainly(decided)?;
         self.keep_reserved_part(facility.uuid(), &cause, &answer).await?;
         Ok(answer.reply)
-    }
-
-    /// Walk-ins lose places before the book may promise them; where the book is lowered, it goes first. A part that
-    /// the book then refuses stays raised, which turns walk-ins away but promises nothing twice.
-    async fn raise_reserved_part(
-        &self,
-        facility: FacilityId,
-        submission: &Submission<ReservationsCommand>,
-        pool: PoolId,
-        places: u32,
-    ) -> Result<(), CommandError> {
-        let now_promised = move |book: &ReservationsState| book.reservable_places(pool);
-        let (promised, _) = self.reservations.read(facility.uuid(), now_promised).await?;
-        if promised.is_some_and(|promised| promised >= places) {
-            return Ok(());
-        }
-        let raise = Submission {
-            command_id: submission.command_id.step("reserved-part"),
-            actor: submission.actor.clone(),
-            causation_id: Some(submission.command_id.uuid()),
-            correlation_id: submission.correlation_id.or(Some(submission.command_id.uuid())),
-            origin: submission.origin,
-            command: ParkingCommand::SetReservedPart { pool, places },
-        };
-        match self.parking(facility, raise).await {
-            // The book answers for an id that comes again with another body.
-            Ok(_) | Err(CommandError::IdReused) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     pub async fn session(
@@ -220,6 +187,18 @@ impl Handler {
     ) -> Result<Reply<SessionEvent, SessionRefusal>, CommandError> {
         let decided = self.sessions.decide(visit.uuid(), facility, submission, ()).await;
         plainly(decided).map(|answer| answer.reply)
+    }
+
+    /// An attendant's change of a session, which knows its facility itself.
+    pub async fn charge(
+        &self,
+        visit: VisitId,
+        submission: Submission<SessionCommand>,
+    ) -> Result<Reply<SessionEvent, SessionRefusal>, CommandError> {
+        let facility = |session: &SessionState| session.stay().map(|stay| stay.facility);
+        let (facility, _) = self.sessions.read(visit.uuid(), facility).await?;
+        // One that is unknown is refused, and stores no event that would need the key.
+        self.session(visit, facility.unwrap_or(FacilityId::new(Uuid::nil())), submission).await
     }
 
     /// Appends the request with its gateway intent; the gateway itself is called by the executor. What is captured

@@ -26,8 +26,8 @@ const END_SECONDS: i64 = 6 * 3600;
 impl Desk {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut desk =
-            Self { world, store: MemoryProcessStore::default(), reservation: id_at(MORNING).reservation() };
+        let reservation = id_at(MORNING).reservation(world.facility);
+        let mut desk = Self { world, store: MemoryProcessStore::default(), reservation };
         desk.run().await;
         let interval =
             Interval { start: MORNING.plus_seconds(START_SECONDS), end: MORNING.plus_seconds(END_SECONDS) };

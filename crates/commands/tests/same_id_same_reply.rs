@@ -58,7 +58,7 @@ async fn a_restart_forgets_no_reply() {
 async fn an_accepted_command_without_events_is_remembered_too() {
     let world = World::new().await;
     let nothing = ParkingCommand::ReleaseHold {
-        reservation: id_at(MORNING).reservation(),
+        reservation: id_at(MORNING).reservation(world.facility),
         release: octocity_domain::parking::HoldRelease::Expired,
     };
     let submission = world.submit(nothing);

@@ -208,6 +208,11 @@ impl CommandId {
         derived_uuid(at, &[b"child", self.0.as_bytes(), what])
     }
 
+    fn child_at(self, facility: FacilityId, what: &[u8]) -> Uuid {
+        let at = Timestamp::from_millis(self.time_prefix());
+        derived_uuid(at, &[b"child", self.0.as_bytes(), facility.0.as_bytes(), what])
+    }
+
     fn time_prefix(self) -> i64 {
         let mut millis = [0_u8; 8];
         millis[2..].copy_from_slice(&self.0.as_bytes()[..6]);
@@ -219,15 +224,16 @@ impl CommandId {
         Self(self.child(what.as_bytes()))
     }
 
-    /// Ids of what this command brings into being: minted from it, so that a replay mints the same.
-    pub fn visit(self) -> VisitId {
-        VisitId(self.child(b"visit"))
+    /// Ids of what this command brings into being: minted from it, so that a replay mints the same; and from the
+    /// facility, so that an id sent to two facilities never makes one thing of two.
+    pub fn visit(self, facility: FacilityId) -> VisitId {
+        VisitId(self.child_at(facility, b"visit"))
     }
-    pub fn grant(self) -> GrantId {
-        GrantId(self.child(b"grant"))
+    pub fn grant(self, facility: FacilityId) -> GrantId {
+        GrantId(self.child_at(facility, b"grant"))
     }
-    pub fn reservation(self) -> ReservationId {
-        ReservationId(self.child(b"reservation"))
+    pub fn reservation(self, facility: FacilityId) -> ReservationId {
+        ReservationId(self.child_at(facility, b"reservation"))
     }
     pub fn payment(self) -> PaymentId {
         PaymentId(self.child(b"payment"))

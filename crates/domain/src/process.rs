@@ -43,6 +43,7 @@ pub enum Effect {
     SetReservedPart {
         pool: PoolId,
         places: u32,
+        book_revision: u64,
     },
     /// With the tariff in force at entry; nothing where the pool costs nothing.
     OpenSession {

@@ -115,6 +115,7 @@ facts! {
     sessions::SessionOpened = "octocity.sessions.session-opened.v1",
     sessions::StayEnded = "octocity.sessions.stay-ended.v1",
     sessions::StayRetimed = "octocity.sessions.stay-retimed.v1",
+    sessions::StayMerged = "octocity.sessions.stay-merged.v1",
     sessions::ChargeAdjusted = "octocity.sessions.charge-adjusted.v1",
     sessions::CreditApplied = "octocity.sessions.credit-applied.v1",
     sessions::CreditReversed = "octocity.sessions.credit-reversed.v1",
@@ -129,7 +130,7 @@ pub fn publish(event: &Event, stream: StreamId, meta: &EventMeta) -> Option<Publ
         Event::Facility(event) => facilities::publish(event, facility),
         Event::Parking(event) => parking::publish(event, facility),
         Event::Reservations(event) => Some(reservations::publish(event, facility)),
-        Event::Session(event) => Some(sessions::publish(event, facility, VisitId(stream.id))),
+        Event::Session(event) => sessions::publish(event, facility, VisitId(stream.id)),
         Event::Payment(event) => payments::publish(event, facility, PaymentId(stream.id)),
     }
 }

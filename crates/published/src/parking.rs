@@ -222,7 +222,7 @@ fn setting(event: &ParkingEvent, facility: FacilityId) -> Option<Published> {
         ParkingEvent::CapacitySet { pool, places } => {
             Some(Published::of(Subject::Pool(pool), CapacityChanged { facility, pool, places }))
         }
-        ParkingEvent::ReservedPartSet { pool, places } => {
+        ParkingEvent::ReservedPartSet { pool, places, .. } => {
             Some(Published::of(Subject::Pool(pool), ReservedPartChanged { facility, pool, places }))
         }
         ParkingEvent::AdmissionModeSet { scope, mode, .. } => {

@@ -77,9 +77,19 @@ pub struct CreditReversed {
     pub amount: Amount,
 }
 
-pub(crate) fn publish(event: &SessionEvent, facility: FacilityId, visit: VisitId) -> Published {
+/// A visit was judged to be a part of another's stay, and is charged there; payments for it count there too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct StayMerged {
+    pub facility: FacilityId,
+    pub visit: VisitId,
+    pub into: VisitId,
+}
+
+pub(crate) fn publish(event: &SessionEvent, facility: FacilityId, visit: VisitId) -> Option<Published> {
     let subject = Subject::Visit(visit);
-    match event {
+    Some(match event {
         SessionEvent::SessionOpened { pool, entered_at, tariff, .. } => {
             let (pool, entered_at, tariff) = (*pool, (*entered_at).into(), tariff.id);
             Published::of(subject, SessionOpened { facility, visit, pool, entered_at, tariff })
@@ -102,5 +112,10 @@ pub(crate) fn publish(event: &SessionEvent, facility: FacilityId, visit: VisitId
             let (payment, amount) = (*payment, (*amount).into());
             Published::of(subject, CreditReversed { facility, visit, payment, amount })
         }
-    }
+        SessionEvent::StayMerged { into } => {
+            Published::of(subject, StayMerged { facility, visit, into: *into })
+        }
+        // What the other side of a merge does about it; the money was told of already.
+        SessionEvent::StayTakenOver { .. } => return None,
+    })
 }

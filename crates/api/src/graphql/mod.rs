@@ -76,6 +76,7 @@ pub struct Mutation(
     facilities::FacilitiesMutation,
     parking::GatesMutation,
     parking::AttendantMutation,
+    sessions::SessionsMutation,
     reservations::ReservationsMutation,
     payments::PaymentsMutation,
 );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Layout, LayoutFault, Plan, Policies};
+use super::plan::{Layout, LayoutFault, Plan, Policies, activate};
 use crate::decider::{Context, Decider, Decision, Moment, Refusal, refusal_codes};
 use crate::event::Category;
 use crate::ids::{FacilityId, OperatorId};
@@ -177,8 +177,7 @@ impl Decider for Facility {
             FacilityEvent::FacilityRegistered { .. } => {}
             FacilityEvent::LayoutChanged { layout } => plan.layout = layout.clone(),
             FacilityEvent::TariffActivated { tariff, from } => {
-                plan.tariffs.retain(|(known, _)| known < from);
-                plan.tariffs.push((*from, tariff.clone()));
+                activate(&mut plan.tariffs, tariff, *from);
             }
             FacilityEvent::PolicySet { policies } => plan.policies = policies.clone(),
         }

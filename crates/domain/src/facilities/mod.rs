@@ -22,5 +22,5 @@ mod tests;
 pub use facility::{Facility, FacilityCommand, FacilityEvent, FacilityRefusal, FacilityState};
 pub use plan::{
     AntiPassback, Area, EarlyArrival, EntryLimit, Lane, Layout, LayoutFault, MoneySideDown, Plan, Policies,
-    Pool, Spot,
+    Pool, Spot, activate,
 };

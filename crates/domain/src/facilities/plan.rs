@@ -273,14 +273,23 @@ pub struct Plan {
     pub currency: Currency,
     pub layout: Layout,
     pub policies: Policies,
-    /// Every tariff that was ever activated, by the instant it came into force, oldest first.
+    /// Every tariff that was ever activated, by the instant it comes into force, oldest first.
     pub tariffs: Vec<(Timestamp, Tariff)>,
 }
 
 impl Plan {
-    /// The tariff that a visit entered at `entered_at` is priced by; the first one for visits older than all.
+    /// The tariff that a visit entered at `entered_at` is priced by; none for visits older than all of them: what
+    /// was free at the column stays so.
     pub fn tariff_at(&self, entered_at: Timestamp) -> Option<&Tariff> {
-        let later = self.tariffs.iter().rev().find(|(from, _)| *from <= entered_at);
-        later.or_else(|| self.tariffs.first()).map(|(_, tariff)| tariff)
+        let in_force = self.tariffs.iter().rev().find(|(from, _)| *from <= entered_at);
+        in_force.map(|(_, tariff)| tariff)
     }
+}
+
+/// Puts a tariff in its place by time. One that was to come into force at the same instant gives way to it; those
+/// scheduled for other instants stay.
+pub fn activate(tariffs: &mut Vec<(Timestamp, Tariff)>, tariff: &Tariff, from: Timestamp) {
+    tariffs.retain(|(known, _)| *known != from);
+    let place = tariffs.partition_point(|(known, _)| *known < from);
+    tariffs.insert(place, (from, tariff.clone()));
 }

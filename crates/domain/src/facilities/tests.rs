@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::plan::{AntiPassback, Area, Lane, Layout, Policies, Pool, Spot};
+use super::plan::{AntiPassback, Area, Lane, Layout, Plan, Policies, Pool, Spot, activate};
 use super::{Facility, FacilityCommand, FacilityEvent};
 use crate::tariffs::Tariff;
 use crate::testing::{SPEC_TIME, given};
@@ -182,5 +182,13 @@ fn a_visit_is_priced_by_the_tariff_in_force_when_it_entered() {
     let plan = after.state().plan().unwrap();
     assert_eq!(plan.tariff_at(next_day.minus_seconds(1)), Some(&tariff("GBP")));
     assert_eq!(plan.tariff_at(next_day), Some(&later));
-    assert_eq!(plan.tariff_at(SPEC_TIME.minus_seconds(1)), Some(&tariff("GBP")), "older than all: the first");
+    assert_eq!(plan.tariff_at(SPEC_TIME.minus_seconds(1)), None, "it was free at the column");
+    let corrected = Tariff { price_per_increment_minor: 250, ..tariff("GBP") };
+    let noon = SPEC_TIME.plus_seconds(60);
+    let mut plan = Plan::clone(plan);
+    activate(&mut plan.tariffs, &corrected, noon);
+    assert_eq!(plan.tariff_at(noon), Some(&corrected));
+    assert_eq!(plan.tariff_at(next_day), Some(&later), "what was scheduled stays");
+    activate(&mut plan.tariffs, &corrected, next_day);
+    assert_eq!(plan.tariff_at(next_day), Some(&corrected), "for the same instant the newer one counts");
 }

@@ -29,8 +29,12 @@ pub(super) fn enter_gate(
         Ok(lane) => lane,
         Err(refusal) => return Decision::refused(refusal),
     };
-    let pool = pool_of(gate, lane, pool);
-    let request = Request { lane, credentials, pool, lapsing: lapsing(gate, credentials) };
+    let pool = pool.unwrap_or(lane.pool);
+    let mut request = Request { lane, credentials, pool, lapsing: lapsing(gate, credentials) };
+    let shown = gate.facts.reservation.as_ref().filter(|_| request.reservation().is_some());
+    if let Some(promise) = shown.or_else(|| request.promised(gate)) {
+        request.pool = promise.pool;
+    }
     let mut events = lapses(gate, &request);
     match admit(gate, &request) {
         Ok(admission) => {
@@ -79,11 +83,23 @@ impl Request<'_> {
     fn reservation(&self) -> Option<ReservationId> {
         self.credentials.iter().find_map(Credential::reservation)
     }
+
+    /// The promise that a plate or another credential was named for, once its place is held: before, and when it
+    /// was used already, its driver is a walk-in like any other.
+    fn promised<'g>(&self, gate: &'g Gate<'_>) -> Option<&'g ReservationFact> {
+        let promise = gate.facts.reservation.as_ref().filter(|_| self.reservation().is_none())?;
+        let open = !promise.cancelled && gate.now() < promise.interval.end && is_held(gate, promise);
+        (open && self.may_claim(gate, promise.reservation)).then_some(promise)
+    }
 }
 
-fn pool_of(gate: &Gate<'_>, lane: &Lane, asked: Option<PoolId>) -> PoolId {
-    let reserved = gate.facts.reservation.as_ref().map(|reservation| reservation.pool);
-    reserved.or(asked).unwrap_or(lane.pool)
+/// Whether the promise's place is held by now, or is to be.
+fn is_held(gate: &Gate<'_>, promise: &ReservationFact) -> bool {
+    gate.now() >= held_from(gate, promise) || gate.state.holds.contains_key(&promise.reservation)
+}
+
+fn held_from(gate: &Gate<'_>, promise: &ReservationFact) -> Timestamp {
+    promise.interval.start.minus_seconds(i64::from(gate.plan.policies.hold_lead_seconds))
 }
 
 pub(super) fn well_formed<'a>(
@@ -139,9 +155,10 @@ fn admit(gate: &Gate<'_>, request: &Request<'_>) -> Outcome {
     {
         return Err(ParkingRefusal::AlreadyInside { visit });
     }
-    match request.reservation() {
-        Some(reservation) => admit_reservation(gate, request, reservation),
-        None => walk_in(gate, request, Basis::ShortTerm),
+    match (request.reservation(), request.promised(gate)) {
+        (Some(reservation), _) => admit_reservation(gate, request, reservation),
+        (None, Some(promise)) => Ok(on_hold(gate, request, promise)),
+        (None, None) => walk_in(gate, request, Basis::ShortTerm),
     }
 }
 
@@ -165,18 +182,15 @@ fn admit_reservation(gate: &Gate<'_>, request: &Request<'_>, reservation: Reserv
     if gate.now() >= promise.interval.end {
         return Err(ParkingRefusal::ReservationOver { reservation });
     }
-    let lead = i64::from(gate.plan.policies.hold_lead_seconds);
-    let admits_from = promise.interval.start.minus_seconds(lead);
-    if gate.now() >= admits_from || gate.state.holds.contains_key(&reservation) {
+    if is_held(gate, promise) {
         return Ok(on_hold(gate, request, promise));
     }
     match gate.plan.policies.early_arrival {
-        EarlyArrival::Refused => Err(ParkingRefusal::ReservationTooEarly { reservation, from: admits_from }),
+        EarlyArrival::Refused => {
+            Err(ParkingRefusal::ReservationTooEarly { reservation, from: held_from(gate, promise) })
+        }
         EarlyArrival::AsWalkIn => walk_in(gate, request, Basis::ShortTerm),
-        EarlyArrival::FromArrival => match gate.free_for_walk_ins(request.pool, &request.ledger(gate)) {
-            Some(free) if free <= 0 => Err(ParkingRefusal::PoolFull { pool: request.pool }),
-            _ => Ok(granted(gate, request, Basis::Reservation { reservation })),
-        },
+        EarlyArrival::FromArrival => walk_in(gate, request, Basis::EarlyReservation { reservation }),
     }
 }
 
@@ -202,7 +216,11 @@ fn on_hold(gate: &Gate<'_>, request: &Request<'_>, promise: &ReservationFact) ->
 }
 
 fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
-    let (grant, visit) = (gate.context.command_id.grant(), gate.context.command_id.visit());
+    let (grant, visit) = (gate.new_grant(), gate.new_visit());
+    let claimed = match &basis {
+        Basis::Reservation { reservation } | Basis::EarlyReservation { reservation } => Some(*reservation),
+        Basis::ShortTerm | Basis::FreeFlow | Basis::Override { .. } => request.reservation(),
+    };
     let mut events = Events::new();
     // Who is let in by an open lane or an attendant needs the place that was held no more.
     if !matches!(basis, Basis::Reservation { .. })
@@ -241,7 +259,7 @@ fn granted(gate: &Gate<'_>, request: &Request<'_>, basis: Basis) -> Events {
             credentials: Vec::new(),
             irregularities,
             joined_exit: None,
-            used_reservation: request.reservation().filter(|shown| request.may_claim(gate, *shown)),
+            used_reservation: claimed.filter(|claimed| request.may_claim(gate, *claimed)),
             clock: DeviceClock::default(),
         }));
     }

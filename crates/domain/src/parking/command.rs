@@ -1,6 +1,6 @@
 //! What can be asked of, or told to, a facility's gates.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::credentials::{Credential, as_sent};
 use super::event::{
@@ -20,10 +20,11 @@ pub enum ParkingCommand {
         pool: PoolId,
         places: Option<u32>,
     },
-    /// How many places of the pool are kept for reservations.
+    /// How many places of the pool are kept for reservations, by the book's event of this revision.
     SetReservedPart {
         pool: PoolId,
         places: u32,
+        book_revision: u64,
     },
     SetAdmissionMode {
         scope: ModeScope,
@@ -62,6 +63,8 @@ pub enum ParkingCommand {
         unreadable: bool,
         pool: Option<PoolId>,
         happened_at: Timestamp,
+        /// When the news came is not what it says: one that is sent again comes later.
+        #[serde(serialize_with = "without_receipt")]
         clock: DeviceClock,
     },
     /// Grants without asking the rules; somebody must say why.
@@ -116,6 +119,10 @@ pub enum ParkingCommand {
         grant: GrantId,
         due: Timestamp,
     },
+}
+
+fn without_receipt<S: Serializer>(clock: &DeviceClock, serializer: S) -> Result<S::Ok, S::Error> {
+    DeviceClock { received_at: None, ..*clock }.serialize(serializer)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

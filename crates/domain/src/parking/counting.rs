@@ -21,15 +21,14 @@ pub(super) fn set_pool_capacity(gate: &Gate<'_>, pool: PoolId, places: Option<u3
     Ok(vec![gate.event_now(ParkingEvent::CapacitySet { pool, places })])
 }
 
-pub(super) fn set_reserved_part(gate: &Gate<'_>, pool: PoolId, places: u32) -> Outcome {
+/// Follows the book: what an older event of it said is no news.
+pub(super) fn set_reserved_part(gate: &Gate<'_>, pool: PoolId, places: u32, book_revision: u64) -> Outcome {
     gate.known_pool(pool)?;
-    if places > COUNT_AT_MOST {
-        return Err(ParkingRefusal::CountTooLarge);
-    }
-    if gate.state.pool(pool).reserved_part == Some(places) {
+    let known = gate.state.pool(pool).reserved_part;
+    if known.is_some_and(|known| known.book_revision >= book_revision) {
         return Ok(Vec::new());
     }
-    Ok(vec![gate.event_now(ParkingEvent::ReservedPartSet { pool, places })])
+    Ok(vec![gate.event_now(ParkingEvent::ReservedPartSet { pool, places, book_revision })])
 }
 
 pub(super) fn set_admission_mode(

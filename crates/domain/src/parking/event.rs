@@ -17,6 +17,10 @@ pub enum Basis {
     Reservation {
         reservation: ReservationId,
     },
+    /// Before its promise begins: on a place that walk-ins could have had.
+    EarlyReservation {
+        reservation: ReservationId,
+    },
     /// The lane or the facility is held open.
     FreeFlow,
     Override {
@@ -234,6 +238,8 @@ pub enum ParkingEvent {
     ReservedPartSet {
         pool: PoolId,
         places: u32,
+        /// Which event of the book said so: an older one says nothing any more.
+        book_revision: u64,
     },
     AdmissionModeSet {
         scope: ModeScope,
@@ -420,7 +426,10 @@ impl ParkingEvent {
     /// The reservation whose right to enter this grant claims; the passage uses it up, a lapse gives it back.
     pub fn claimed_reservation(&self) -> Option<ReservationId> {
         match self {
-            Self::EntryGranted { basis: Basis::Reservation { reservation }, .. } => Some(*reservation),
+            Self::EntryGranted {
+                basis: Basis::Reservation { reservation } | Basis::EarlyReservation { reservation },
+                ..
+            } => Some(*reservation),
             Self::EntryGranted { credentials, .. } => credentials.iter().find_map(Credential::reservation),
             _ => None,
         }

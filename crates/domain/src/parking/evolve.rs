@@ -5,7 +5,7 @@ use super::event::{
     AdmissionMode, Basis, Departure, Entry, HoldRelease, ModeScope, ParkingEvent, Reconciliation,
 };
 use super::state::{
-    Hold, LapsedGrant, OpenGrant, ParkingState, Right, UnmatchedExit, Visit, VisitStatus, add_keys,
+    Hold, OpenGrant, ParkingState, ReservedPart, Right, UnmatchedExit, Visit, VisitStatus, add_keys,
     match_keys, shares,
 };
 use crate::decider::Moment;
@@ -15,10 +15,13 @@ use crate::time::Timestamp;
 /// Folds one event. Cannot fail: what it says has happened.
 pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) {
     let at = moment.happened_at;
-    let change = event.inside_change();
+    state.count(event, at);
     match event {
         ParkingEvent::CapacitySet { pool, places } => state.ledger(*pool).places = Some(*places),
-        ParkingEvent::ReservedPartSet { pool, places } => state.ledger(*pool).reserved_part = Some(*places),
+        ParkingEvent::ReservedPartSet { pool, places, book_revision } => {
+            let part = ReservedPart { places: *places, book_revision: *book_revision };
+            state.ledger(*pool).reserved_part = Some(part);
+        }
         ParkingEvent::AdmissionModeSet { scope, mode, .. } => mode_set(state, *scope, *mode),
         ParkingEvent::SpotTakenOutOfService { spot, pool, .. } => {
             if state.spots_out_of_service.insert(*spot, *pool).is_none() {
@@ -51,7 +54,6 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             }
         }
         ParkingEvent::VisitDeclared { visit, pool, entry, credentials, .. } => {
-            state.count(*pool, at, change);
             let keys = match_keys(credentials);
             let declared = Visit {
                 pool: *pool,
@@ -63,24 +65,25 @@ pub(super) fn evolve(state: &mut ParkingState, event: &ParkingEvent, moment: Mom
             };
             state.open_visit(*visit, declared);
         }
-        ParkingEvent::VisitPresumedLeft { visit, pool, .. } => {
-            state.count(*pool, at, change);
+        ParkingEvent::VisitPresumedLeft { visit, presumption, .. } => {
             if let Some(mut gone) = state.take_out(*visit) {
-                gone.status = VisitStatus::PresumedLeft { left_at: at, since: moment.decided_at };
+                gone.status = VisitStatus::PresumedLeft {
+                    presumption: *presumption,
+                    left_at: at,
+                    since: moment.decided_at,
+                };
                 state.visits.insert(*visit, gone);
                 state.presumed_left.push_back(*visit);
             }
             state.forget_reviewed_long_ago(moment.decided_at);
         }
-        ParkingEvent::VisitReconciled { visit, pool, outcome, .. } => {
-            state.count(*pool, at, change);
+        ParkingEvent::VisitReconciled { visit, outcome, .. } => {
             visit_reconciled(state, *visit, *outcome);
         }
         ParkingEvent::CredentialsChanged { visit, old, new, .. } => {
             credentials_changed(state, *visit, old.as_ref(), new.as_ref());
         }
-        ParkingEvent::OccupancyCorrected { pool, to_review, .. } => {
-            state.count(*pool, at, change);
+        ParkingEvent::OccupancyCorrected { to_review, .. } => {
             for id in to_review {
                 if let Some(visit) = state.visits.get_mut(id) {
                     visit.status = VisitStatus::Missing { counted_at: at };
@@ -138,7 +141,7 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
     ledger.on_reservation += u32::from(on_reservation);
     let keys = match_keys(credentials);
     // Who asks again did not come in on the older grant.
-    state.lapsed_grants.retain(|lapsed| !shares(&lapsed.keys, &keys));
+    state.lapsed_grants.retain(|lapsed| lapsed.is_exit() || !shares(lapsed.keys(), &keys));
     let open = OpenGrant::Entry {
         visit: *visit,
         lane: *lane,
@@ -154,27 +157,16 @@ fn entry_granted(state: &mut ParkingState, event: &ParkingEvent, moment: Moment)
 
 /// Gives the place back, and with it the right to enter that this grant had used up.
 fn grant_lapsed(state: &mut ParkingState, grant: GrantId, now: Timestamp) {
-    let Some(OpenGrant::Entry {
-        visit,
-        lane,
-        pool,
-        keys,
-        on_reservation,
-        reservation,
-        granted_at,
-        expires_at,
-    }) = state.grants.remove(&grant)
-    else {
-        return;
-    };
-    let ledger = state.ledger(pool);
-    ledger.granted = ledger.granted.saturating_sub(1);
-    ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(on_reservation));
-    if let Some(reservation) = reservation {
-        state.give_back(reservation, grant);
+    let Some(lapsed) = state.grants.remove(&grant) else { return };
+    if let OpenGrant::Entry { pool, on_reservation, reservation, .. } = &lapsed {
+        let ledger = state.ledger(*pool);
+        ledger.granted = ledger.granted.saturating_sub(1);
+        ledger.on_reservation = ledger.on_reservation.saturating_sub(u32::from(*on_reservation));
+        if let Some(reservation) = reservation {
+            state.give_back(*reservation, grant);
+        }
     }
-    if !keys.is_empty() {
-        let lapsed = LapsedGrant { visit, lane, pool, keys, reservation, granted_at, expires_at };
+    if !lapsed.keys().is_empty() {
         state.keep_lapsed(lapsed, now);
     }
 }
@@ -210,19 +202,13 @@ fn vehicle_entered(state: &mut ParkingState, event: &ParkingEvent, moment: Momen
         on_reservation = granted_on;
         add_keys(&mut keys, granted_keys);
     } else if let Some(lapsed) = visit.and_then(|id| state.take_lapsed(id)) {
-        add_keys(&mut keys, lapsed.keys);
+        add_keys(&mut keys, lapsed.keys().iter().cloned());
     }
-    state.count(*pool, at, event.inside_change());
     if let Some(joined) = joined_exit {
         if let Some(index) = state.unmatched_exits.iter().position(|exit| {
             (exit.lane, exit.left_at) == (joined.lane, joined.left_at) && shares(&exit.keys, &keys)
         }) {
             state.unmatched_exits.remove(index);
-        }
-        // It came and went, and the count of those instants says so.
-        if !joined.gives_back_unidentified {
-            state.remember_movement(at, *pool, 1);
-            state.remember_movement(joined.left_at, *pool, -1);
         }
         return;
     }
@@ -245,7 +231,9 @@ fn vehicle_left(state: &mut ParkingState, event: &ParkingEvent, moment: Moment) 
     if let Some(grant) = grant {
         state.grants.remove(grant);
     }
-    state.count(*pool, at, event.inside_change());
+    if let Some(visit) = departure.visit() {
+        state.take_lapsed(visit);
+    }
     match departure {
         Departure::Visit { visit } => {
             state.take_out(*visit);

@@ -3,11 +3,12 @@
 use super::admission::{Decided, Request, expiry, turned_away, well_formed};
 use super::command::{CoverFact, MoneySide, ParkingRefusal};
 use super::credentials::Credential;
-use super::event::{AdmissionMode, Cover, Departure, DeviceClock, Direction, Irregularity, ParkingEvent};
+use super::event::{AdmissionMode, Cover, DeviceClock, Direction, ParkingEvent};
 use super::gates::{Events, Gate};
-use crate::decider::{Decision, Fact};
+use super::passages::{GrantedExit, Seen, departed};
+use crate::decider::Decision;
 use crate::facilities::MoneySideDown;
-use crate::ids::{GrantId, LaneId, VisitId};
+use crate::ids::{LaneId, VisitId};
 use crate::time::Timestamp;
 
 pub(super) fn exit_gate(
@@ -67,7 +68,7 @@ pub(super) fn let_out(
     visit: Option<VisitId>,
     cover: Cover,
 ) -> Events {
-    let (grant, lane) = (gate.context.command_id.grant(), request.lane);
+    let (grant, lane) = (gate.new_grant(), request.lane);
     // Asking again moves the grant: the older one must not wait for the next vehicle.
     let older = gate.state.grants.iter().filter(|(_, open)| visit.is_some() && open.visit() == visit);
     let mut events: Events =
@@ -81,36 +82,18 @@ pub(super) fn let_out(
         plan_version: gate.plan.version,
     }));
     if !lane.detector {
-        events.push(left_at_once(gate, request, visit, grant));
+        let known = visit.and_then(|id| gate.state.visit(id));
+        let keys = known.map(|known| known.keys.as_slice()).unwrap_or_default();
+        let granted = GrantedExit { grant: Some(grant), visit, keys, granted_at: gate.now() };
+        let seen = Seen {
+            direction: Direction::Exit,
+            credentials: request.credentials,
+            pool: Some(request.pool),
+            at: gate.now(),
+            unreadable: false,
+            clock: DeviceClock::default(),
+        };
+        events.push(departed(gate, lane, &seen, Some(granted)));
     }
     events
-}
-
-fn left_at_once(
-    gate: &Gate<'_>,
-    request: &Request<'_>,
-    visit: Option<VisitId>,
-    grant: GrantId,
-) -> Fact<ParkingEvent> {
-    let departure = match visit {
-        Some(visit) => Departure::Visit { visit },
-        None if gate.state.pool(request.pool).unidentified > 0 => Departure::Unidentified,
-        None => Departure::MissedEntry,
-    };
-    // What nobody matched is kept, for the news of its entry may be late.
-    let credentials = if visit.is_none() { request.credentials.to_vec() } else { Vec::new() };
-    let unmatched = (!credentials.is_empty()).then_some(Irregularity::Unmatched);
-    let on_reservation = visit.and_then(|id| gate.state.visit(id)).is_some_and(|known| known.on_reservation);
-    gate.event_now(ParkingEvent::VehicleLeft {
-        on_reservation,
-        departure,
-        grant: Some(grant),
-        lane: request.lane.id,
-        pool: request.pool,
-        area: request.lane.inner_area(),
-        requested_at: None,
-        credentials,
-        irregularities: unmatched.into_iter().collect(),
-        clock: DeviceClock::default(),
-    })
 }

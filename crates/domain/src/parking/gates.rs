@@ -9,7 +9,7 @@ use super::{admission, counting, evolve, exits, passages, visits};
 use crate::decider::{Context, Decider, Decision, Fact, Moment};
 use crate::event::Category;
 use crate::facilities::{Lane, Plan, Pool};
-use crate::ids::{LaneId, PoolId};
+use crate::ids::{GrantId, LaneId, PoolId, VisitId};
 use crate::time::Timestamp;
 
 /// One facility's gates: the stream `parking-<facility>`.
@@ -31,7 +31,7 @@ pub(super) type Outcome = Result<Events, ParkingRefusal>;
 
 impl Decider for Parking {
     const CATEGORY: Category = Category::Parking;
-    const SNAPSHOT_VERSION: u32 = 4;
+    const SNAPSHOT_VERSION: u32 = 5;
     type State = ParkingState;
     type Event = ParkingEvent;
     type Command = ParkingCommand;
@@ -88,8 +88,8 @@ impl Decider for Parking {
             ParkingCommand::SetPoolCapacity { pool, places } => {
                 counting::set_pool_capacity(&gate, *pool, *places).into()
             }
-            ParkingCommand::SetReservedPart { pool, places } => {
-                counting::set_reserved_part(&gate, *pool, *places).into()
+            ParkingCommand::SetReservedPart { pool, places, book_revision } => {
+                counting::set_reserved_part(&gate, *pool, *places, *book_revision).into()
             }
             ParkingCommand::SetAdmissionMode { scope, mode, reason } => {
                 counting::set_admission_mode(&gate, *scope, *mode, reason).into()
@@ -134,6 +134,12 @@ pub(super) struct Gate<'a> {
 impl Gate<'_> {
     pub fn now(&self) -> Timestamp {
         self.context.now
+    }
+    pub fn new_visit(&self) -> VisitId {
+        self.context.command_id.visit(self.plan.facility)
+    }
+    pub fn new_grant(&self) -> GrantId {
+        self.context.command_id.grant(self.plan.facility)
     }
     pub fn event_now(&self, event: ParkingEvent) -> Fact<ParkingEvent> {
         Fact::new(event, self.context.now)

@@ -43,4 +43,4 @@ pub use event::{
 };
 pub use gates::{Parking, ParkingFacts};
 pub use inside::InsideChange;
-pub use state::{OpenGrant, ParkingState, PoolLedger, Visit, VisitStatus};
+pub use state::{LATE_NEWS_SECONDS, OpenGrant, ParkingState, PoolLedger, Visit, VisitStatus};

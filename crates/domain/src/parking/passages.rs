@@ -6,7 +6,7 @@ use super::event::{
     Presumption,
 };
 use super::gates::{Events, Gate, Outcome};
-use super::state::{LapsedGrant, OpenGrant, Right, UnmatchedExit, VisitStatus, match_keys, shares};
+use super::state::{OpenGrant, Right, UnmatchedExit, Visit, VisitStatus, match_keys, shares};
 use crate::decider::Fact;
 use crate::facilities::Lane;
 use crate::ids::{GrantId, LaneId, PoolId, ReservationId, VisitId};
@@ -60,23 +60,21 @@ fn judged<'a>(gate: &Gate<'_>, mut seen: Seen<'a>) -> Seen<'a> {
 
 fn entered(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Events {
     let seen_keys = match_keys(seen.credentials);
-    let lapsed = matching_lapsed(gate, lane.id, &seen_keys, seen.at);
+    let lapsed = matching_lapsed(gate, lane.id, seen.direction, &seen_keys, seen.at);
     let named = |open: &OpenGrant| shares(open.keys(), &seen_keys);
     let grant = matching_grant(gate, lane.id, seen.direction, &seen_keys, seen.at)
         .filter(|(_, open)| lapsed.is_none() || named(open));
     let (granted_visit, granted_pool, granted_keys, claimed) = match (grant, lapsed) {
-        (Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })), _) => {
+        (Some((_, OpenGrant::Entry { visit, pool, keys, reservation, .. })), _)
+        | (_, Some(OpenGrant::Entry { visit, pool, keys, reservation, .. })) => {
             (Some(*visit), Some(*pool), keys.as_slice(), *reservation)
-        }
-        (_, Some(lapsed)) => {
-            (Some(lapsed.visit), Some(lapsed.pool), lapsed.keys.as_slice(), lapsed.reservation)
         }
         _ => (None, None, [].as_slice(), None),
     };
     let on_reservation = matches!(grant, Some((_, OpenGrant::Entry { on_reservation: true, .. })));
     let pool = granted_pool.or(seen.pool).unwrap_or(lane.pool);
     let keys: Vec<MatchKey> = seen_keys.iter().chain(granted_keys).cloned().collect();
-    let visit = (!keys.is_empty()).then(|| granted_visit.unwrap_or_else(|| gate.context.command_id.visit()));
+    let visit = (!keys.is_empty()).then(|| granted_visit.unwrap_or_else(|| gate.new_visit()));
 
     let inside = Inside::of(gate, &keys, seen.at);
     // Who was granted an entry comes now, and not before an exit that was seen earlier.
@@ -196,7 +194,8 @@ pub(super) fn irregularities_of_entry(
     found
 }
 
-/// The exit that came before its entry's news: the first one not before the entry, and not after `before`.
+/// The exit that came before its entry's news: the first one not before the entry (who leaves unmatched and comes back
+/// soon after is inside, however clocks differ), and not after `before`.
 fn join(
     gate: &Gate<'_>,
     pool: PoolId,
@@ -252,17 +251,23 @@ fn matching_grant<'a>(
     named.or_else(oldest).map(|(id, open)| (*id, open))
 }
 
-/// The lapsed grant that a late passage is of: only one of these credentials, whose place it takes again.
+/// The lapsed grant that a late passage is of: one of these credentials; of an exit without any also the oldest of its
+/// time. (An entry without credentials is an unidentified vehicle's, and takes no visit's place.)
 fn matching_lapsed<'a>(
     gate: &'a Gate<'_>,
     lane: LaneId,
+    direction: Direction,
     keys: &[MatchKey],
     at: Timestamp,
-) -> Option<&'a LapsedGrant> {
-    let fits = |lapsed: &&LapsedGrant| {
-        lapsed.lane == lane && in_time(lapsed.granted_at, lapsed.expires_at, at) && shares(&lapsed.keys, keys)
+) -> Option<&'a OpenGrant> {
+    let fits = |lapsed: &&OpenGrant| {
+        lapsed.lane() == lane
+            && lapsed.is_exit() == (direction == Direction::Exit)
+            && in_time(lapsed.granted_at(), lapsed.expires_at(), at)
     };
-    gate.state.lapsed_grants.iter().find(fits)
+    let mut here = gate.state.lapsed_grants.iter().filter(fits);
+    let named = here.clone().find(|lapsed| shares(lapsed.keys(), keys));
+    named.or_else(|| here.find(|lapsed| lapsed.is_exit() && keys.is_empty()))
 }
 
 fn in_time(granted_at: Timestamp, expires_at: Timestamp, at: Timestamp) -> bool {
@@ -277,8 +282,41 @@ fn contradicts(granted: &[MatchKey], seen: &[MatchKey]) -> bool {
 
 fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     let keys = match_keys(seen.credentials);
-    let grant = matching_grant(gate, lane.id, seen.direction, &keys, seen.at);
-    let granted_visit = grant.and_then(|(_, open)| open.visit());
+    let open = matching_grant(gate, lane.id, seen.direction, &keys, seen.at);
+    let lapsed = || matching_lapsed(gate, lane.id, seen.direction, &keys, seen.at);
+    let granted = match open {
+        Some((_, open)) if shares(open.keys(), &keys) => Some(open),
+        Some((_, open)) => lapsed().filter(|lapsed| shares(lapsed.keys(), &keys)).or(Some(open)),
+        None => lapsed(),
+    };
+    let id = open.filter(|(_, open)| granted == Some(*open)).map(|(id, _)| id);
+    let granted = granted.map(|granted| GrantedExit {
+        grant: id,
+        visit: granted.visit(),
+        keys: granted.keys(),
+        granted_at: granted.granted_at(),
+    });
+    departed(gate, lane, seen, granted)
+}
+
+/// The grant that a vehicle leaves on.
+pub(super) struct GrantedExit<'a> {
+    /// None where it had lapsed.
+    pub grant: Option<GrantId>,
+    pub visit: Option<VisitId>,
+    pub keys: &'a [MatchKey],
+    pub granted_at: Timestamp,
+}
+
+pub(super) fn departed(
+    gate: &Gate<'_>,
+    lane: &Lane,
+    seen: &Seen<'_>,
+    grant: Option<GrantedExit<'_>>,
+) -> Fact<ParkingEvent> {
+    let mut keys = match_keys(seen.credentials);
+    keys.extend(grant.iter().flat_map(|grant| grant.keys).cloned());
+    let granted_visit = grant.as_ref().and_then(|grant| grant.visit);
     let named = gate.state.find_visit(seen.credentials).filter(|id| !entered_after(gate, *id, seen.at));
     let visit =
         granted_visit.filter(|id| gate.state.visit(*id).is_some_and(super::Visit::is_inside)).or(named);
@@ -295,7 +333,7 @@ fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     if seen.unreadable {
         irregularities.push(Irregularity::CredentialUnreadable);
     }
-    if unmatched && !keys.is_empty() {
+    if unmatched && !seen.credentials.is_empty() {
         irregularities.push(Irregularity::Unmatched);
     }
     if visit.and_then(|id| gate.state.visit(id)?.entry.at()).is_some_and(|entered_at| entered_at > seen.at) {
@@ -308,12 +346,12 @@ fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     let event = ParkingEvent::VehicleLeft {
         on_reservation,
         departure,
-        grant: grant.map(|(id, _)| id),
+        grant: grant.as_ref().and_then(|grant| grant.grant),
         lane: lane.id,
         pool,
         area: lane.inner_area(),
         // Only who asked ends the stay by asking; a tailgater's ends by driving out.
-        requested_at: grant.filter(|(_, open)| open.visit() == visit).map(|(_, open)| open.granted_at()),
+        requested_at: grant.filter(|grant| grant.visit == departure.visit()).map(|grant| grant.granted_at),
         credentials: if unmatched { seen.credentials.to_vec() } else { Vec::new() },
         irregularities,
         clock: seen.clock,
@@ -331,8 +369,16 @@ fn presumed(gate: &Gate<'_>, keys: &[MatchKey], at: Timestamp) -> Option<VisitId
     if keys.is_empty() {
         return None;
     }
+    // Who was seen entering again had left before.
+    let may_leave_now = |visit: &Visit| match visit.status {
+        VisitStatus::PresumedLeft { presumption: Presumption::ReEntry, left_at, .. } => {
+            at <= left_at.plus_seconds(CLOCK_SKEW_SECONDS)
+        }
+        VisitStatus::PresumedLeft { .. } => true,
+        VisitStatus::Open | VisitStatus::Missing { .. } => false,
+    };
     let candidates = gate.state.visits.iter().filter(|(_, visit)| {
-        matches!(visit.status, VisitStatus::PresumedLeft { .. })
+        may_leave_now(visit)
             && shares(&visit.keys, keys)
             && visit.entry.at().is_none_or(|entered_at| entered_at <= at)
     });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::credentials::{Credential, MatchKey};
-use super::event::{AdmissionMode, Entry, ParkingEvent};
+use super::event::{AdmissionMode, Entry, ParkingEvent, Presumption};
 use super::inside::InsideChange;
 use crate::facilities::Plan;
 use crate::ids::{AreaId, GrantId, LaneId, PoolId, ReservationId, SpotId, VisitId};
@@ -14,19 +14,27 @@ use crate::time::Timestamp;
 
 /// How long an exit that nobody matched and a grant that lapsed are kept for news that comes late (in a real garage
 /// up to 10.7 hours after the fact), and how many of each.
-const LATE_NEWS_SECONDS: i64 = 3 * 86_400;
+pub const LATE_NEWS_SECONDS: i64 = 3 * 86_400;
 const LATE_NEWS_AT_MOST: usize = 2_000;
 /// How long a visit presumed left can be reviewed.
 pub(super) const REVIEW_SECONDS: i64 = 90 * 86_400;
 /// How many movements are remembered to say what the ledger was at the instant of a count.
 const MOVEMENTS_AT_MOST: usize = 4_096;
 
+/// What the book said last of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservedPart {
+    pub places: u32,
+    pub book_revision: u64,
+}
+
 /// The counts of one pool. Inside = visits + unidentified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolLedger {
     /// Set by an event; None: the plan's figure counts.
     pub places: Option<Option<u32>>,
-    pub reserved_part: Option<u32>,
+    /// Set by an event; None: the plan's figure counts.
+    pub reserved_part: Option<ReservedPart>,
     pub visits: u32,
     pub unidentified: u32,
     pub granted: u32,
@@ -76,6 +84,9 @@ impl OpenGrant {
             Self::Entry { expires_at, .. } | Self::Exit { expires_at, .. } => *expires_at,
         }
     }
+    pub const fn is_exit(&self) -> bool {
+        matches!(self, Self::Exit { .. })
+    }
     pub const fn granted_at(&self) -> Timestamp {
         match self {
             Self::Entry { granted_at, .. } | Self::Exit { granted_at, .. } => *granted_at,
@@ -104,6 +115,7 @@ pub enum VisitStatus {
     },
     /// Closed without an exit seen, until somebody reviews it.
     PresumedLeft {
+        presumption: Presumption,
         left_at: Timestamp,
         since: Timestamp,
     },
@@ -132,18 +144,6 @@ pub struct UnmatchedExit {
     pub left_at: Timestamp,
     pub pool: PoolId,
     pub took_unidentified: bool,
-}
-
-/// An entry's grant that gave its place back, and whose passage may only not have been heard of yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LapsedGrant {
-    pub visit: VisitId,
-    pub lane: LaneId,
-    pub pool: PoolId,
-    pub keys: Vec<MatchKey>,
-    pub reservation: Option<ReservationId>,
-    pub granted_at: Timestamp,
-    pub expires_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,13 +177,15 @@ pub struct ParkingState {
     /// In the order they were presumed left, to forget the oldest.
     pub(super) presumed_left: VecDeque<VisitId>,
     pub(super) unmatched_exits: VecDeque<UnmatchedExit>,
-    /// Only those that a credential can find, until their passage or the next grant for it.
-    pub(super) lapsed_grants: VecDeque<LapsedGrant>,
+    /// Of a known vehicle, whose passage may only not have been heard of yet: until it is, or until its next grant.
+    pub(super) lapsed_grants: VecDeque<OpenGrant>,
     pub(super) holds: BTreeMap<ReservationId, Hold>,
     /// Of the reservations whose right to enter is not free any more, with when they are over.
     rights: BTreeMap<ReservationId, (Right, Timestamp)>,
     /// The newest movements: (when, pool, change of inside).
     movements: VecDeque<(Timestamp, PoolId, i32)>,
+    /// The latest instant of a movement that is not remembered any more.
+    forgotten_until: Option<Timestamp>,
     pub(super) latest_passage_at: Timestamp,
 }
 
@@ -232,18 +234,20 @@ impl ParkingState {
         Some(places.saturating_sub(ledger.map_or(0, |known| known.out_of_service)))
     }
 
-    pub(super) fn reserved_part(&self, pool: PoolId, plan: &Plan) -> u32 {
+    /// How many of the pool's places walk-ins do not get.
+    pub fn reserved_part(&self, pool: PoolId, plan: &Plan) -> u32 {
         let planned = || plan.layout.pool(pool).map_or(0, |known| known.reservable_places);
-        self.pools.get(&pool).and_then(|known| known.reserved_part).unwrap_or_else(planned)
+        let set = self.pools.get(&pool).and_then(|known| known.reserved_part);
+        set.map_or_else(planned, |set| set.places)
     }
 
     pub(super) fn lane_mode(&self, lane: LaneId) -> AdmissionMode {
         self.lane_modes.get(&lane).copied().unwrap_or_default()
     }
 
-    /// Whether every movement since `at` is remembered.
+    /// Whether every movement since `at` is remembered. (They are forgotten in the order in which they became known.)
     pub(super) fn remembers(&self, at: Timestamp) -> bool {
-        self.movements.len() < MOVEMENTS_AT_MOST || self.movements.iter().any(|(when, _, _)| *when <= at)
+        self.forgotten_until.is_none_or(|forgotten| forgotten <= at)
     }
 
     /// What the ledger said was inside a pool at an instant, as far back as movements are remembered.
@@ -258,20 +262,21 @@ impl ParkingState {
         self.pools.entry(pool).or_default()
     }
 
-    pub(super) fn count(&mut self, pool: PoolId, at: Timestamp, change: InsideChange) {
-        let ledger = self.ledger(pool);
-        ledger.visits = shifted(ledger.visits, change.visits);
-        ledger.unidentified = shifted(ledger.unidentified, change.unidentified);
-        let total = i32::try_from(change.total()).unwrap_or(0);
-        if total != 0 {
-            self.remember_movement(at, pool, total);
+    /// What the event adds to the vehicles inside its pool, now and at the instants it says it for.
+    pub(super) fn count(&mut self, event: &ParkingEvent, happened_at: Timestamp) {
+        let Some(pool) = event.pool() else { return };
+        let change = event.inside_change();
+        if change != InsideChange::default() {
+            let ledger = self.ledger(pool);
+            ledger.visits = shifted(ledger.visits, change.visits);
+            ledger.unidentified = shifted(ledger.unidentified, change.unidentified);
         }
-    }
-
-    pub(super) fn remember_movement(&mut self, at: Timestamp, pool: PoolId, change: i32) {
-        self.movements.push_back((at, pool, change));
-        if self.movements.len() > MOVEMENTS_AT_MOST {
-            self.movements.pop_front();
+        for (at, change) in event.movements(happened_at).into_iter().filter(|(_, change)| *change != 0) {
+            self.movements.push_back((at, pool, i32::try_from(change).unwrap_or(0)));
+            if self.movements.len() > MOVEMENTS_AT_MOST {
+                let forgotten = self.movements.pop_front().map(|(at, _, _)| at);
+                self.forgotten_until = self.forgotten_until.max(forgotten);
+            }
         }
     }
 
@@ -369,9 +374,9 @@ impl ParkingState {
         }
     }
 
-    pub(super) fn keep_lapsed(&mut self, lapsed: LapsedGrant, now: Timestamp) {
+    pub(super) fn keep_lapsed(&mut self, lapsed: OpenGrant, now: Timestamp) {
         let oldest = now.minus_seconds(LATE_NEWS_SECONDS);
-        self.lapsed_grants.retain(|kept| kept.expires_at >= oldest);
+        self.lapsed_grants.retain(|kept| kept.expires_at() >= oldest);
         if self.lapsed_grants.len() == LATE_NEWS_AT_MOST {
             self.lapsed_grants.pop_front();
         }
@@ -379,8 +384,8 @@ impl ParkingState {
     }
 
     /// The lapsed grant of a visit whose passage was heard of after all.
-    pub(super) fn take_lapsed(&mut self, visit: VisitId) -> Option<LapsedGrant> {
-        let index = self.lapsed_grants.iter().position(|lapsed| lapsed.visit == visit)?;
+    pub(super) fn take_lapsed(&mut self, visit: VisitId) -> Option<OpenGrant> {
+        let index = self.lapsed_grants.iter().position(|lapsed| lapsed.visit() == Some(visit))?;
         self.lapsed_grants.remove(index)
     }
 

@@ -58,7 +58,7 @@ fn declare(gate: &Gate<'_>, claim: &Claim<'_>) -> Outcome {
     };
     let entry = claim.entered_at.map_or(Entry::Unknown, |at| Entry::Estimated { at, basis: claim.basis });
     Ok(vec![gate.event_now(ParkingEvent::VisitDeclared {
-        visit: gate.context.command_id.visit(),
+        visit: gate.new_visit(),
         pool,
         entry,
         credentials: claim.credentials.iter().chain(claim.replacement).cloned().collect(),
@@ -126,14 +126,26 @@ pub(super) fn review_visit(gate: &Gate<'_>, id: VisitId, review: Review) -> Outc
         unidentified_change,
         on_reservation: visit.on_reservation,
     };
-    // Whom a count did not find, and who is confirmed to have left, was gone by that count; whose re-entry was seen,
-    // by that re-entry. Nobody is billed until the day of the review.
+    // What was presumed is confirmed or taken back as of then.
     let happened_at = match (review, visit.status) {
-        (Review::Confirm, VisitStatus::PresumedLeft { left_at, .. }) => left_at,
-        (Review::Confirm, VisitStatus::Missing { counted_at }) => counted_at,
+        (_, VisitStatus::PresumedLeft { left_at, .. }) => left_at,
+        (Review::Confirm, _) => gone_at(gate, visit),
+        // One vehicle was counted twice from the later entry on.
+        (Review::MergeInto { into }, _) => {
+            let kept = gate.state.visit(into).and_then(|kept| kept.entry.at());
+            kept.max(visit.entry.at()).unwrap_or(gate.now())
+        }
         _ => gate.now(),
     };
     Ok(vec![Fact::new(event, happened_at)])
+}
+
+/// Whom a count did not find was gone by that count: nobody is billed until the day of the review.
+fn gone_at(gate: &Gate<'_>, visit: &Visit) -> Timestamp {
+    match visit.status {
+        VisitStatus::Missing { counted_at } => counted_at,
+        VisitStatus::Open | VisitStatus::PresumedLeft { .. } => gate.now(),
+    }
 }
 
 /// What is presumed already stays as it was presumed first.
@@ -142,7 +154,8 @@ fn presume_left(gate: &Gate<'_>, id: VisitId, visit: &Visit, presumption: Presum
         return Ok(Vec::new());
     }
     let (pool, on_reservation) = (visit.pool, visit.on_reservation);
-    Ok(vec![gate.event_now(ParkingEvent::VisitPresumedLeft { visit: id, pool, presumption, on_reservation })])
+    let event = ParkingEvent::VisitPresumedLeft { visit: id, pool, presumption, on_reservation };
+    Ok(vec![Fact::new(event, gone_at(gate, visit))])
 }
 
 /// No visit inside but these has one of the visit's credentials.

@@ -85,6 +85,13 @@ impl ReservationsState {
     pub fn find(&self, id: ReservationId) -> Option<&Promise> {
         self.promises.get(id)
     }
+    /// The promise that the credentials name: by its id, or the next one that a plate or another was named for.
+    pub fn named_by(&self, credentials: &[Credential], now: Timestamp) -> Option<&Promise> {
+        if let Some(shown) = credentials.iter().find_map(Credential::reservation) {
+            return self.find(shown);
+        }
+        credentials.iter().find_map(|credential| self.promises.next_of(&credential.match_key(), now))
+    }
     /// How many places of the pool may be promised; None where nothing was set, and the plan says it.
     pub fn reservable_places(&self, pool: PoolId) -> Option<u32> {
         self.reservable.get(&pool).copied()
@@ -106,8 +113,9 @@ fn evolve(state: &mut ReservationsState, event: &ReservationsEvent, at: Timestam
         ReservationsEvent::ReservableCapacitySet { pool, places } => {
             state.reservable.insert(*pool, *places);
         }
-        ReservationsEvent::ReservationMade { reservation, pool, interval, hold_at, .. } => {
-            promises.insert(Promise::new(*reservation, *pool, *interval, *hold_at, Standing::Made));
+        ReservationsEvent::ReservationMade { reservation, pool, interval, hold_at, credentials, .. } => {
+            let keys = credentials.iter().map(Credential::match_key).collect();
+            promises.insert(Promise::new(*reservation, *pool, *interval, *hold_at, keys));
         }
         ReservationsEvent::ReservationCancelled { reservation } => {
             promises.set_standing(*reservation, Standing::Cancelled, at);
@@ -148,10 +156,11 @@ pub enum ReservationsCommand {
     },
 }
 
-/// The facility's plan and, for its pool's total, nothing else.
 #[derive(Clone, Debug, Default)]
 pub struct ReservationsFacts {
     pub plan: Option<Arc<Plan>>,
+    /// How many places of the pool parking keeps from walk-ins: read for ReserveSpot.
+    pub kept_places: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -245,7 +254,7 @@ type Outcome = Result<Vec<ReservationsEvent>, ReservationsRefusal>;
 
 impl Decider for Reservations {
     const CATEGORY: Category = Category::Reservations;
-    const SNAPSHOT_VERSION: u32 = 1;
+    const SNAPSHOT_VERSION: u32 = 2;
     type State = ReservationsState;
     type Event = ReservationsEvent;
     type Command = ReservationsCommand;
@@ -268,7 +277,7 @@ impl Decider for Reservations {
                 plan.and_then(|plan| set_reservable_capacity(state, plan, *pool, *places))
             }
             ReservationsCommand::ReserveSpot { .. } => {
-                plan.and_then(|plan| reserve_spot(state, plan, command, context))
+                plan.and_then(|plan| reserve_spot(state, plan, facts.kept_places, command, context))
             }
             ReservationsCommand::CancelReservation { reservation } => cancel(state, *reservation),
             ReservationsCommand::CheckInReservation { reservation } => {
@@ -307,6 +316,7 @@ fn set_reservable_capacity(state: &ReservationsState, plan: &Plan, pool: PoolId,
 fn reserve_spot(
     state: &ReservationsState,
     plan: &Plan,
+    kept_places: Option<u32>,
     command: &ReservationsCommand,
     context: Context,
 ) -> Outcome {
@@ -329,11 +339,12 @@ fn reserve_spot(
         ReservationsRefusal::CredentialInvalid { sentence }
     })?;
     let reservable_places = state.reservable_places(*pool).unwrap_or(known.reservable_places);
+    let reservable_places = kept_places.map_or(reservable_places, |kept| kept.min(reservable_places));
     if state.peak(*pool, *interval) >= reservable_places as usize {
         return Err(ReservationsRefusal::FullyReserved { pool: *pool, reservable_places });
     }
     Ok(vec![ReservationsEvent::ReservationMade {
-        reservation: context.command_id.reservation(),
+        reservation: context.command_id.reservation(plan.facility),
         pool: *pool,
         interval: *interval,
         local: LocalInterval::of(*interval, &plan.zone),

@@ -1,11 +1,13 @@
 //! The promises of one facility, found by id and by time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::book::{INTERVAL_MAX_SECONDS, ReservationEnd};
 use crate::ids::{PoolId, ReservationId};
+use crate::parking::MatchKey;
 use crate::time::{Interval, Timestamp};
 
 /// How long after it is over a promise can still be found.
@@ -21,13 +23,15 @@ pub enum Standing {
     Ended(ReservationEnd),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promise {
     pub reservation: ReservationId,
     pub pool: PoolId,
     pub interval: Interval,
     pub hold_at: Timestamp,
     pub standing: Standing,
+    /// Of the credentials that open the gate for it.
+    pub keys: Vec<MatchKey>,
     forget_at: Timestamp,
 }
 
@@ -37,10 +41,10 @@ impl Promise {
         pool: PoolId,
         interval: Interval,
         hold_at: Timestamp,
-        standing: Standing,
+        keys: Vec<MatchKey>,
     ) -> Self {
         let forget_at = interval.end.plus_seconds(KEPT_OPEN_SECONDS);
-        Self { reservation, pool, interval, hold_at, standing, forget_at }
+        Self { reservation, pool, interval, hold_at, standing: Standing::Made, keys, forget_at }
     }
     pub fn is_cancelled(&self) -> bool {
         self.standing == Standing::Cancelled
@@ -63,6 +67,7 @@ pub(super) struct Promises {
     /// Of those that bind: what overlaps an interval starts less than the longest interval before it.
     by_start: BTreeMap<PoolId, BTreeMap<(Timestamp, ReservationId), Timestamp>>,
     by_forgetting: BTreeSet<(Timestamp, ReservationId)>,
+    by_key: HashMap<MatchKey, Vec<ReservationId>>,
 }
 
 impl From<Vec<Promise>> for Promises {
@@ -84,6 +89,12 @@ impl Promises {
     pub fn get(&self, id: ReservationId) -> Option<&Promise> {
         self.by_id.get(&id)
     }
+    /// The one of those that this credential was named for, nobody has used, and are not over at `now`, that begins first.
+    pub fn next_of(&self, key: &MatchKey, now: Timestamp) -> Option<&Promise> {
+        let named = self.by_key.get(key)?.iter().filter_map(|id| self.get(*id));
+        let waiting = |promise: &&Promise| promise.standing == Standing::Made && now < promise.interval.end;
+        named.filter(waiting).min_by_key(|promise| (promise.interval.start, promise.reservation))
+    }
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -95,12 +106,15 @@ impl Promises {
             starts.insert((promise.interval.start, promise.reservation), promise.interval.end);
         }
         self.by_forgetting.insert((promise.forget_at, promise.reservation));
+        for key in &promise.keys {
+            self.by_key.entry(key.clone()).or_default().push(promise.reservation);
+        }
         self.by_id.insert(promise.reservation, promise);
     }
 
     /// `at`: when it came to stand so.
     pub fn set_standing(&mut self, id: ReservationId, standing: Standing, at: Timestamp) {
-        let Some(mut promise) = self.get(id).copied() else { return };
+        let Some(mut promise) = self.get(id).cloned() else { return };
         promise.standing = standing;
         promise.forget_at = match promise.binds() {
             true => promise.interval.end.plus_seconds(KEPT_OPEN_SECONDS),
@@ -118,6 +132,14 @@ impl Promises {
     fn remove(&mut self, id: ReservationId) {
         let Some(promise) = self.by_id.remove(&id) else { return };
         self.by_forgetting.remove(&(promise.forget_at, id));
+        for key in promise.keys {
+            if let Entry::Occupied(mut named) = self.by_key.entry(key) {
+                named.get_mut().retain(|other| *other != id);
+                if named.get().is_empty() {
+                    named.remove();
+                }
+            }
+        }
         if let Some(starts) = self.by_start.get_mut(&promise.pool) {
             starts.remove(&(promise.interval.start, id));
             if starts.is_empty() {

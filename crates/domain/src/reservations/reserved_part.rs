@@ -1,7 +1,7 @@
 //! The reserved-part process: what the book may promise, parking keeps from walk-ins.
 //!
-//! One side is lowered before the other is raised: the handler raises parking's part before the book's, and this
-//! process follows the book in every other case, and where the handler died in between.
+//! Parking follows the book, and the book promises no more than parking keeps by then (a fact that it reads): so
+//! whichever way the part moves, one side is lowered before the other is raised.
 
 use super::book::ReservationsEvent;
 use crate::event::Event;
@@ -14,6 +14,6 @@ fn react(event: &Event, about: &About<'_>) -> Vec<Reaction> {
     let Event::Reservations(ReservationsEvent::ReservableCapacitySet { pool, places }) = event else {
         return Vec::new();
     };
-    let effect = Effect::SetReservedPart { pool: *pool, places: *places };
+    let effect = Effect::SetReservedPart { pool: *pool, places: *places, book_revision: about.revision };
     vec![about.now(RESERVED_PART.name, about.id, effect)]
 }

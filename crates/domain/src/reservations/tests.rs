@@ -58,7 +58,7 @@ fn facts() -> ReservationsFacts {
         policies: Policies::default(),
         tariffs: Vec::new(),
     };
-    ReservationsFacts { plan: Some(Arc::new(plan)) }
+    ReservationsFacts { plan: Some(Arc::new(plan)), kept_places: None }
 }
 
 fn reserve(interval: Interval) -> ReservationsCommand {
@@ -86,7 +86,7 @@ fn book() -> Spec<Reservations> {
 /// A promise from 9:00 to 11:00 UTC, and its id.
 fn promised() -> (Spec<Reservations>, ReservationId) {
     let spec = book();
-    let reservation = spec.next_id().reservation();
+    let reservation = spec.next_id().reservation(FacilityId(Uuid::from_u128(1)));
     (spec.when(reserve(hours(1, 3))).then_events_that(|events| events.len() == 1), reservation)
 }
 fn checked_in(reservation: ReservationId) -> ReservationsEvent {
@@ -99,7 +99,7 @@ fn over(reservation: ReservationId, end: ReservationEnd) -> ReservationsEvent {
 #[test]
 fn a_promise_names_its_wall_time_its_hold_and_the_plan() {
     let spec = book();
-    let reservation = spec.next_id().reservation();
+    let reservation = spec.next_id().reservation(FacilityId(Uuid::from_u128(1)));
     let spec = spec.when(reserve_at(spot("e1"), hours(1, 3))).then([ReservationsEvent::ReservationMade {
         reservation,
         pool: pool("short"),
@@ -417,4 +417,15 @@ proptest! {
         }
         prop_assert_eq!(&state, &restored);
     }
+}
+
+#[test]
+fn no_more_is_promised_than_parking_keeps_from_walk_ins_by_now() {
+    let kept = |kept_places| ReservationsFacts { kept_places: Some(kept_places), ..facts() };
+    given_with::<Reservations>(kept(0), []).when(reserve(hours(1, 3))).then_refused("FULLY_RESERVED");
+    given_with::<Reservations>(kept(1), [])
+        .when(reserve(hours(1, 3)))
+        .then_events_that(|events| events.len() == 1)
+        .when(reserve(hours(1, 3)))
+        .then_refused("FULLY_RESERVED");
 }

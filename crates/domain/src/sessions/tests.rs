@@ -189,19 +189,20 @@ fn a_stay_that_ends_within_the_grace_owes_nothing_for_ever() {
 }
 
 #[test]
-fn a_stay_judged_anew_is_priced_anew_and_may_be_open_again() {
+fn a_stay_judged_anew_is_priced_anew() {
     let retime = |entered: i64, end: Option<i64>| SessionCommand::RetimeStay {
-        entered_at: after(entered),
+        entered_at: Some(after(entered)),
         ended_at: end.map(after),
     };
     let spec = given::<Session>([opened(), ended(5 * HOUR)])
-        .when(retime(0, Some(HOUR)))
-        .then([SessionEvent::StayRetimed { entered_at: SPEC_TIME, ended_at: Some(after(HOUR)) }]);
+        .when(retime(-2 * HOUR, Some(-HOUR)))
+        .then([SessionEvent::StayRetimed { entered_at: after(-2 * HOUR), ended_at: Some(after(-HOUR)) }]);
     assert_eq!(owed(spec.state(), 100 * HOUR), 200);
-    let spec = spec.when(retime(0, Some(HOUR))).then_nothing();
-    let spec = spec.when(retime(HOUR, Some(0))).then_refused("STAY_ENDS_BEFORE_ENTRY");
-    let spec = spec.when(retime(0, None)).then_events_that(|events| events.len() == 1);
-    assert_eq!((owed(spec.state(), 100 * HOUR), spec.state().ended_at()), (20_000, None));
+    let spec = spec.when(retime(-2 * HOUR, Some(-HOUR))).then_nothing();
+    let spec = spec.when(retime(-HOUR, Some(-2 * HOUR))).then_refused("STAY_ENDS_BEFORE_ENTRY");
+    let spec = spec.when(retime(-3 * HOUR, None)).then_events_that(|events| events.len() == 1);
+    assert_eq!((owed(spec.state(), 100 * HOUR), spec.state().ended_at()), (400, Some(after(-HOUR))));
+    spec.when(retime(0, Some(1_000_000 * HOUR))).then_refused("TIME_IN_FUTURE");
 }
 
 #[test]
@@ -255,16 +256,68 @@ fn a_captured_payment_counts_before_it_is_credited() {
     assert_eq!(twice.credits().len(), 1);
 }
 
+#[test]
+fn a_merged_stay_is_charged_where_it_was_merged_into_and_what_was_paid_counts_there() {
+    let (merged, kept) = (VisitId(Uuid::from_u128(8)), VisitId(Uuid::from_u128(7)));
+    let paid = [opened(), applied(1, euro(200), after(20 * MINUTE), None)];
+    let gone = given::<Session>(paid)
+        .when(SessionCommand::MergeStay { into: kept })
+        .then([SessionEvent::StayMerged { into: kept }])
+        .when(SessionCommand::MergeStay { into: kept })
+        .then_nothing()
+        .when(adjust(euro(-50), "lift broken"))
+        .then_refused("STAY_MERGED")
+        .when(end(HOUR))
+        .then_nothing()
+        .when(reverse(1, euro(50), 3))
+        .then_events_that(|events| events.len() == 1);
+    assert_eq!((gone.state().quote(after(HOUR)), gone.state().merged_into()), (None, Some(kept)));
+
+    let say = |revision, amount| SessionCommand::TakeOverStay {
+        visit: merged,
+        revision,
+        entered_at: after(-HOUR),
+        credits: vec![TakenCredit { payment: payment(1), amount: euro(amount), priced_at: after(HOUR) }],
+    };
+    let spec = given::<Session>([opened(), ended(HOUR)])
+        .when(say(3, 200))
+        .then_events_that(|events| events.len() == 1)
+        .when(say(2, 900))
+        .then_nothing();
+    assert_eq!(owed(spec.state(), HOUR), 200, "two hours by now, of which one is paid, and its end stays");
+    let spec = spec.when(say(4, 150)).then_events_that(|events| events.len() == 1);
+    assert_eq!(owed(spec.state(), HOUR), 250);
+    // Its own payment and the merged visit's may be one.
+    let spec = spec.when(apply(1, euro(250), after(HOUR))).then_events_that(|events| events.len() == 1);
+    assert_eq!((owed(spec.state(), HOUR), spec.state().ended_at()), (0, Some(after(HOUR))));
+}
+
+#[test]
+fn a_session_that_nobody_paid_for_and_that_never_opened_is_of_no_use_to_another() {
+    let into = VisitId(Uuid::from_u128(7));
+    given::<Session>([]).when(SessionCommand::MergeStay { into }).then_nothing();
+    let empty =
+        SessionCommand::TakeOverStay { visit: into, revision: 1, entered_at: SPEC_TIME, credits: vec![] };
+    given::<Session>([]).when(empty).then_nothing();
+}
+
 fn command() -> impl Strategy<Value = SessionCommand> {
     let seconds = 0..100_000_i64;
     prop_oneof![
         2 => Just(open()),
         1 => seconds.clone().prop_map(end),
         1 => (seconds.clone(), proptest::option::of(0..100_000_i64)).prop_map(|(entered, ended)| {
-            SessionCommand::RetimeStay { entered_at: after(entered), ended_at: ended.map(after) }
+            SessionCommand::RetimeStay { entered_at: Some(after(entered)), ended_at: ended.map(after) }
         }),
         2 => (-500..500_i64).prop_map(|amount| adjust(euro(amount), "why")),
         4 => (0..4_u128, -10..900_i64, seconds).prop_map(|(p, amount, at)| apply(p, euro(amount), after(at))),
+        1 => Just(SessionCommand::MergeStay { into: VisitId(Uuid::from_u128(9)) }),
+        1 => (0..4_u64, 0..500_i64).prop_map(|(revision, amount)| SessionCommand::TakeOverStay {
+            visit: VisitId(Uuid::from_u128(8)),
+            revision,
+            entered_at: SPEC_TIME,
+            credits: vec![TakenCredit { payment: payment(1), amount: euro(amount), priced_at: SPEC_TIME }],
+        }),
         3 => (0..4_u128, 0..500_i64, 0..4_u32).prop_map(|(p, amount, refund)| reverse(p, euro(amount), refund)),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use octocity_domain::facilities::{FacilityEvent, Layout, Plan, Policies};
+use octocity_domain::facilities::{FacilityEvent, Layout, Plan, Policies, activate};
 use octocity_domain::parking::{AdmissionMode, ModeScope, ParkingEvent};
 use octocity_domain::tariffs::Tariff;
 use octocity_domain::{Category, Currency, Event, FacilityId, LaneId, OperatorId, Timestamp, time::Zone};
@@ -113,8 +113,7 @@ impl FacilityRow {
             FacilityEvent::FacilityRegistered { .. } => {}
             FacilityEvent::LayoutChanged { layout } => self.layout = Json(layout.clone()),
             FacilityEvent::TariffActivated { tariff, from } => {
-                self.tariffs.retain(|(known, _)| known < from);
-                self.tariffs.push((*from, tariff.clone()));
+                activate(&mut self.tariffs, tariff, *from);
             }
             FacilityEvent::PolicySet { policies } => self.policies = Json(policies.clone()),
         }

@@ -90,7 +90,7 @@ impl View for Occupancy {
     fn keys(record: &EventRecord, keys: &mut Vec<(FacilityId, PoolId)>) {
         let facility = record.facility();
         match record.event {
-            Event::Parking(event) => keys.extend(pool_of(event).map(|pool| (facility, pool))),
+            Event::Parking(event) => keys.extend(event.pool().map(|pool| (facility, pool))),
             Event::Facility(
                 FacilityEvent::FacilityRegistered { layout, .. } | FacilityEvent::LayoutChanged { layout },
             ) => keys.extend(layout.pools.iter().map(|pool| (facility, pool.id))),
@@ -119,28 +119,6 @@ impl View for Occupancy {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// The pool whose counts a parking event changes.
-fn pool_of(event: &ParkingEvent) -> Option<PoolId> {
-    match event {
-        ParkingEvent::CapacitySet { pool, .. }
-        | ParkingEvent::ReservedPartSet { pool, .. }
-        | ParkingEvent::SpotTakenOutOfService { pool, .. }
-        | ParkingEvent::SpotReturnedToService { pool, .. }
-        | ParkingEvent::EntryGranted { pool, .. }
-        | ParkingEvent::PassageRefused { pool, .. }
-        | ParkingEvent::VehicleEntered { pool, .. }
-        | ParkingEvent::VehicleLeft { pool, .. }
-        | ParkingEvent::VisitDeclared { pool, .. }
-        | ParkingEvent::VisitPresumedLeft { pool, .. }
-        | ParkingEvent::VisitReconciled { pool, .. }
-        | ParkingEvent::OccupancyCorrected { pool, .. }
-        | ParkingEvent::HoldPlaced { pool, .. }
-        | ParkingEvent::HoldReleased { pool, .. } => Some(*pool),
-        ParkingEvent::GrantLapsed { pool, .. } => *pool,
-        _ => None,
     }
 }
 

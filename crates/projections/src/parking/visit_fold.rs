@@ -231,7 +231,7 @@ impl VisitRow {
 
     fn reconciled(&mut self, outcome: Reconciliation, at: Timestamp) {
         match outcome {
-            // What was presumed keeps its time; one that was only missing is judged to have left now.
+            // What was presumed keeps its time; one that was only missing had left by the count.
             Reconciliation::Confirmed if self.status == VisitStatus::PresumedLeft => {
                 self.status = VisitStatus::Left;
                 self.end_kind = Some(EndKind::Judged);

@@ -17,6 +17,8 @@ pub enum SessionStatus {
     Unopened,
     Open,
     Ended,
+    /// Charged as part of another visit's stay.
+    Merged,
 }
 word_fields!(SessionStatus);
 
@@ -29,6 +31,9 @@ pub struct CreditEntry {
     pub currency: Currency,
     pub priced_at: Timestamp,
     pub leave_by: Option<Timestamp>,
+    /// The merged visit that it was paid for; None: this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_from: Option<VisitId>,
 }
 
 row! {
@@ -51,8 +56,11 @@ row! {
     /// From when the stay is charged; of an unopened one, when its first credit was priced.
     entered_at: Timestamp,
     ended_at: Option<Timestamp>,
+    /// The visit whose stay this is a part of.
+    merged_into: Option<VisitId>,
     currency: Currency,
     credits: Json<Vec<CreditEntry>>,
+    /// What counts towards this stay: nothing where it is merged, for it counts there.
     credits_minor: i64,
     /// The sum of attendants' changes; negative is a rebate.
     adjustments_minor: i64,
@@ -98,6 +106,9 @@ impl SessionRow {
         let (currency, entered_at) = match event {
             SessionEvent::SessionOpened { tariff, entered_at, .. } => (tariff.currency, *entered_at),
             SessionEvent::CreditApplied { amount, priced_at, .. } => (amount.currency, *priced_at),
+            SessionEvent::StayTakenOver { entered_at, credits, .. } => {
+                (credits.first()?.amount.currency, *entered_at)
+            }
             _ => return None,
         };
         Some(Self {
@@ -109,6 +120,7 @@ impl SessionRow {
             zone: None,
             entered_at,
             ended_at: None,
+            merged_into: None,
             currency,
             credits: Json(Vec::new()),
             credits_minor: 0,
@@ -153,12 +165,31 @@ impl SessionRow {
                     currency: amount.currency,
                     priced_at: *priced_at,
                     leave_by: *leave_by,
+                    merged_from: None,
                 });
             }
             SessionEvent::CreditReversed { payment, amount, .. } => {
-                if let Some(credit) = self.credits.iter_mut().find(|credit| credit.payment == *payment) {
+                let mut own = self.credits.iter_mut().filter(|credit| credit.merged_from.is_none());
+                if let Some(credit) = own.find(|credit| credit.payment == *payment) {
                     credit.amount_minor = credit.amount_minor.saturating_sub(amount.amount_minor);
                 }
+            }
+            SessionEvent::StayMerged { into } => {
+                self.status = SessionStatus::Merged;
+                self.merged_into = Some(*into);
+                self.ended_at = None;
+            }
+            SessionEvent::StayTakenOver { visit, entered_at, credits, .. } => {
+                self.entered_at = self.entered_at.min(*entered_at);
+                self.credits.retain(|credit| credit.merged_from != Some(*visit));
+                self.credits.extend(credits.iter().map(|credit| CreditEntry {
+                    payment: credit.payment,
+                    amount_minor: credit.amount.amount_minor,
+                    currency: credit.amount.currency,
+                    priced_at: credit.priced_at,
+                    leave_by: None,
+                    merged_from: Some(*visit),
+                }));
             }
         }
     }
@@ -172,6 +203,11 @@ impl SessionRow {
     fn settle(&mut self) {
         let own = self.credits.iter().filter(|credit| credit.currency == self.currency);
         self.credits_minor = own.clone().map(|credit| credit.amount_minor).sum();
+        if self.merged_into.is_some() {
+            (self.credits_minor, self.leave_by) = (0, None);
+            (self.price_minor, self.owed_minor, self.surplus_minor) = (None, None, None);
+            return;
+        }
         let (Some(tariff), Some(zone)) = (&self.tariff, &self.zone) else { return };
         let counted =
             |credit: &CreditEntry| Credit { amount_minor: credit.amount_minor, priced_at: credit.priced_at };

@@ -11,7 +11,7 @@ use super::DEADLINE_SECONDS;
 pub struct Book {
     /// All there ever were.
     pub known: BTreeMap<ReservationId, (PoolId, Interval)>,
-    reservable: HashMap<PoolId, u32>,
+    pub reservable: HashMap<PoolId, u32>,
     /// Neither cancelled nor ended.
     open: BTreeMap<ReservationId, (PoolId, Interval)>,
     /// When its hold is due, of those that nobody has come for.

@@ -168,6 +168,14 @@ impl Oracle {
             if let Some(reservation) = book.due(now).find(|due| !yard.keeps(*due)) {
                 return Err(format!("9: no place is kept for reservation {reservation}\n  {}", history()));
             }
+            for (pool, places) in &book.reservable {
+                let kept = yard.reserved_parts.get(pool);
+                if kept != Some(places) {
+                    return Err(format!(
+                        "9: the book may promise {places} of {pool}, parking keeps {kept:?}"
+                    ));
+                }
+            }
             // A driver may show a reservation that the book has not.
             let came = yard.entered_on.iter().filter(|used| book.known.contains_key(used));
             if !came.eq(&book.checked_in) {
@@ -239,10 +247,18 @@ impl Oracle {
         }
         expected.retain(|_, amount| *amount != 0);
         found.retain(|_, amount| *amount != 0);
-        if expected == found {
-            return Ok(());
+        if expected != found {
+            return Err(format!("10: sessions were credited {found:?}, payments say {expected:?}"));
         }
-        Err(format!("10: sessions were credited {found:?}, payments say {expected:?}"))
+        for (visit, account) in &self.accounts {
+            let Some(into) = account.merged_into else { continue };
+            let taken = self.accounts.get(&into).and_then(|kept| kept.taken.get(visit)).copied();
+            if taken.unwrap_or(0) != account.paid() {
+                let paid = account.paid();
+                return Err(format!("10: {paid} was paid for {visit}, and {into} has {taken:?} of it"));
+            }
+        }
+        Ok(())
     }
 }
 

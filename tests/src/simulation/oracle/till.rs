@@ -101,9 +101,17 @@ impl Till {
 #[derive(Default)]
 pub struct Account {
     pub credits: BTreeMap<PaymentId, i64>,
+    pub merged_into: Option<VisitId>,
+    /// What it has of merged visits' credits.
+    pub taken: BTreeMap<VisitId, i64>,
 }
 
 impl Account {
+    /// All that is paid for its stay.
+    pub fn paid(&self) -> i64 {
+        self.credits.values().sum::<i64>() + self.taken.values().sum::<i64>()
+    }
+
     pub fn take(&mut self, event: &SessionEvent) -> Result<(), String> {
         match event {
             SessionEvent::CreditApplied { payment, amount, .. } => {
@@ -115,6 +123,10 @@ impl Account {
                 if *credit < 0 {
                     return Err("10: more is taken back from a session than the payment gave".to_owned());
                 }
+            }
+            SessionEvent::StayMerged { into } => self.merged_into = Some(*into),
+            SessionEvent::StayTakenOver { visit, credits, .. } => {
+                self.taken.insert(*visit, credits.iter().map(|credit| credit.amount.amount_minor).sum());
             }
             SessionEvent::SessionOpened { .. }
             | SessionEvent::StayEnded { .. }

@@ -44,6 +44,7 @@ pub struct Yard {
     grants: HashMap<GrantId, Grant>,
     /// What was shown for grants that lapsed: late news of a passage may still open their visits.
     lapsed: HashMap<VisitId, BTreeSet<MatchKey>>,
+    pub reserved_parts: BTreeMap<PoolId, u32>,
     holds: HashMap<ReservationId, PoolId>,
     inside: BTreeMap<VisitId, Stay>,
     /// Gone without an exit seen, as somebody presumes.
@@ -173,8 +174,10 @@ impl Yard {
                     self.over.insert(*reservation);
                 }
             }
-            ParkingEvent::ReservedPartSet { .. }
-            | ParkingEvent::AdmissionModeSet { .. }
+            ParkingEvent::ReservedPartSet { pool, places, .. } => {
+                self.reserved_parts.insert(*pool, *places);
+            }
+            ParkingEvent::AdmissionModeSet { .. }
             | ParkingEvent::ExitGranted { .. }
             | ParkingEvent::PassageRefused { .. }
             | ParkingEvent::VehicleMoved { .. } => {}
@@ -189,7 +192,9 @@ impl Yard {
         };
         let held = self.checking_in.take();
         let asked = match basis {
-            Basis::ShortTerm => self.policies.entry_limit == EntryLimit::Places,
+            Basis::ShortTerm | Basis::EarlyReservation { .. } => {
+                self.policies.entry_limit == EntryLimit::Places
+            }
             // The hold's place became the grant's; without a hold the reservation is admitted like anyone.
             Basis::Reservation { reservation } => held != Some(*reservation),
             Basis::FreeFlow | Basis::Override { .. } => false,
@@ -202,7 +207,7 @@ impl Yard {
             let is_used = self.entered_on.contains(&reservation) || self.over.contains(&reservation);
             if !is_used && !self.claimed.contains_key(&reservation) {
                 self.claimed.insert(reservation, *grant);
-            } else if matches!(basis, Basis::Reservation { .. }) {
+            } else if matches!(basis, Basis::Reservation { .. } | Basis::EarlyReservation { .. }) {
                 return Err(format!("9: reservation {reservation} admits twice"));
             }
         }

@@ -2,7 +2,7 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
-use octocity_domain::parking::Departure;
+use octocity_domain::parking::{Departure, LATE_NEWS_SECONDS};
 use octocity_domain::{FacilityId, Timestamp, VisitId};
 use octocity_projections::parking::{OccupancyHourRow, UnmatchedExitRow, VisitRow};
 use octocity_projections::payments::VisitPaymentRow;
@@ -56,9 +56,6 @@ impl From<UnmatchedExitRow> for UnmatchedExits {
         Self { left_at: row.left_at.into(), exits: exits.collect() }
     }
 }
-
-/// For how long parking keeps an unmatched exit to be joined: three days.
-const KEPT_SECONDS: i64 = 3 * 86_400;
 
 #[derive(Default)]
 pub struct ParkingQuery;
@@ -177,7 +174,7 @@ impl ParkingQuery {
     ) -> Result<Connection<String, UnmatchedExits>> {
         let facility: FacilityId = uuid_id("facilityId", &facility_id)?;
         wait(context, after_position.as_deref(), &[UnmatchedExitRow::TABLE]).await?;
-        let since = Api::of(context).clock.now().minus_seconds(KEPT_SECONDS);
+        let since = Api::of(context).clock.now().minus_seconds(LATE_NEWS_SECONDS);
         let query = Query::<UnmatchedExitRow>::new()
             .eq("facility", &facility)
             .from("left_at", &since)

@@ -104,6 +104,7 @@ impl Ground {
         match basis {
             Basis::ShortTerm => Self::new("SHORT_TERM"),
             Basis::Reservation { .. } => Self::new("RESERVATION"),
+            Basis::EarlyReservation { .. } => Self::new("EARLY_RESERVATION"),
             Basis::FreeFlow => Self::new("FREE_FLOW"),
             Basis::Override { reason } => Self { reason: Some(reason.clone()), ..Self::new("OVERRIDE") },
         }

@@ -219,7 +219,7 @@ fn walk_ins_are_admitted_against_the_rest_of_the_reserved_part() {
     let mut garage = Garage::of(plan(Some(3), 2, Policies::default()));
     garage.enters(&[plate("A")]);
     garage.refuses(&enter("in", &[plate("B")]), "POOL_FULL");
-    garage.accepts(&ParkingCommand::SetReservedPart { pool: pool(), places: 1 });
+    garage.accepts(&ParkingCommand::SetReservedPart { pool: pool(), places: 1, book_revision: 0 });
     garage.enters(&[plate("B")]);
 }
 
@@ -284,7 +284,6 @@ fn a_passage_uses_the_right_to_enter_up_whether_it_was_requested_or_not() {
     let unrequested = garage.passes(Direction::Entry, &[with_reservation(9), plate("A")], 0);
     assert!(matches!(unrequested[0], ParkingEvent::HoldReleased { release: HoldRelease::CheckedIn, .. }));
     assert_eq!(used(&unrequested), Some(reservation(9)));
-    garage.refuses(&enter("in", &[with_reservation(9), plate("B")]), "RESERVATION_USED");
     assert_eq!(used(&garage.at(60).passes(Direction::Entry, &[with_reservation(9)], 60)), None);
 }
 
@@ -309,7 +308,6 @@ fn a_lapse_gives_no_right_back_that_another_passage_has_used_up() {
     garage.accepts(&elsewhere);
     let lapsed = garage.at(10).accepts(&lapse);
     assert!(matches!(lapsed[..], [ParkingEvent::GrantLapsed { reservation: None, .. }]));
-    garage.refuses(&enter("in", &[with_reservation(9), plate("B")]), "RESERVATION_USED");
 }
 
 #[test]
@@ -339,7 +337,34 @@ fn early_arrival_is_a_policy() {
     assert!(matches!(walk_in[..], [ParkingEvent::EntryGranted { basis: Basis::ShortTerm, .. }]));
     let mut from_arrival = early(with(EarlyArrival::FromArrival));
     let reserved = from_arrival.enters(&[with_reservation(9)]);
-    assert!(matches!(reserved[..], [ParkingEvent::EntryGranted { basis: Basis::Reservation { .. }, .. }]));
+    assert!(matches!(
+        reserved[..],
+        [ParkingEvent::EntryGranted { basis: Basis::EarlyReservation { .. }, .. }]
+    ));
+}
+
+#[test]
+fn who_comes_early_takes_a_walk_ins_place_and_leaves_the_reserved_part_to_others() {
+    let policies = Policies { early_arrival: EarlyArrival::FromArrival, ..Policies::default() };
+    let mut garage = Garage::of(plan(Some(2), 1, policies));
+    garage.knows(9, 600, 700);
+    garage.enters(&[with_reservation(9)]);
+    garage.facts.reservation = None;
+    garage.refuses(&enter("in", &[plate("C")]), "POOL_FULL");
+}
+
+#[test]
+fn a_credential_that_a_reservation_was_made_for_opens_the_gate_for_it_while_its_place_is_held() {
+    let mut garage = Garage::of(plan(Some(1), 1, Policies::default()));
+    garage.knows(9, 600, 700);
+    garage.refuses(&enter("in", &[plate("A")]), "POOL_FULL");
+    let events = garage.at(600).enters(&[plate("A")]);
+    assert!(
+        matches!(events.last(), Some(ParkingEvent::EntryGranted { basis: Basis::Reservation { .. }, .. })),
+        "{events:?}"
+    );
+    garage.passes(Direction::Entry, &[plate("A")], 600);
+    garage.refuses(&enter("in", &[plate("B")]), "POOL_FULL");
 }
 
 #[test]
@@ -420,4 +445,17 @@ fn without_a_detector_an_exit_that_nobody_matches_waits_for_its_entry() {
     garage.at(60).accepts(&leave);
     garage.passes(Direction::Entry, &[plate("P")], 0);
     garage.shows(0, 0, 0);
+}
+
+#[test]
+fn the_reserved_part_follows_the_book_and_never_goes_back_to_what_it_said_before() {
+    let mut garage = Garage::with_places(3);
+    let part =
+        |places, book_revision| ParkingCommand::SetReservedPart { pool: pool(), places, book_revision };
+    garage.accepts(&part(2, 7));
+    assert!(garage.accepts(&part(0, 6)).is_empty(), "news of an older event of the book");
+    garage.enters(&[plate("A")]);
+    garage.refuses(&enter("in", &[plate("B")]), "POOL_FULL");
+    garage.accepts(&part(0, 8));
+    garage.enters(&[plate("B")]);
 }

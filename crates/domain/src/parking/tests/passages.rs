@@ -2,7 +2,7 @@
 
 use super::garage::*;
 use crate::parking::event::{Departure, Direction, Irregularity, ParkingEvent};
-use crate::parking::{Credential, ParkingCommand};
+use crate::parking::{Credential, MoneySide, ParkingCommand, Presumption, Review};
 
 fn irregularities(event: &ParkingEvent) -> Vec<Irregularity> {
     match event {
@@ -283,5 +283,69 @@ fn a_lapsed_grant_is_nobodys_of_another_time_or_credential_nor_of_who_asked_agai
         }
         garage.at(600).passes(Direction::Entry, std::slice::from_ref(&seen), minute);
         assert_ne!(garage.visit_of(&seen), visit);
+    }
+}
+
+#[test]
+fn who_was_presumed_left_and_leaves_after_all_is_not_counted_out_again() {
+    for lane_of_exit in ["column", "out"] {
+        let mut garage = Garage::with_places(50);
+        garage.passes(Direction::Entry, &[], -40);
+        garage.passes(Direction::Entry, &[plate("A")], -30);
+        let visit = garage.visit_of(&plate("A"));
+        let lane_of_exit = lane(lane_of_exit);
+        let open = |credentials: &[Credential]| ParkingCommand::OverrideGate {
+            lane: lane_of_exit,
+            direction: Direction::Exit,
+            credentials: credentials.to_vec(),
+            reason: "the barrier is stuck".to_owned(),
+        };
+        let presume = Review::PresumeLeft { presumption: Presumption::Age };
+        let seen_left = |events: &[ParkingEvent]| {
+            events.iter().any(|event| {
+                matches!(event, ParkingEvent::VehicleLeft { departure: Departure::PresumedVisit { visit: left }, .. } if *left == visit)
+            })
+        };
+        let left = if lane_of_exit == lane("column") {
+            garage.accepts(&ParkingCommand::ReviewVisit { visit, review: presume });
+            garage.accepts(&open(&[plate("A")]))
+        } else {
+            // The grant knows who it is; the loop in the lane does not.
+            garage.accepts(&open(&[plate("A")]));
+            garage.accepts(&ParkingCommand::ReviewVisit { visit, review: presume });
+            garage.passes(Direction::Exit, &[], 0)
+        };
+        assert!(seen_left(&left), "{left:?}");
+        garage.shows(0, 1, 0);
+    }
+}
+
+#[test]
+fn an_exit_after_a_re_entry_that_was_seen_is_not_the_older_visits() {
+    let mut garage = Garage::with_places(5);
+    garage.passes(Direction::Entry, &[], -50);
+    garage.passes(Direction::Entry, &[plate("A")], 0);
+    garage.at(60).passes(Direction::Entry, &[plate("A")], 60);
+    garage.at(120).passes(Direction::Exit, &[plate("A")], 120);
+    let unmatched = garage.at(9_000).passes(Direction::Exit, &[plate("A")], 9_000);
+    assert_eq!(departure(&unmatched), Departure::Unidentified);
+    garage.shows(0, 0, 0);
+}
+
+#[test]
+fn late_news_of_an_exit_is_of_the_grant_that_lapsed_meanwhile() {
+    for seen in [vec![plate("A")], vec![]] {
+        let mut garage = Garage::with_places(5);
+        garage.passes(Direction::Entry, &[plate("A")], -30);
+        garage.owes(&plate("A"), MoneySide::Known { quote: None, leave_by: None });
+        let granted = garage.accepts(&exit(&[plate("A")]));
+        let Some(ParkingEvent::ExitGranted { grant, .. }) = granted.first() else { panic!("{granted:?}") };
+        garage.at(5).accepts(&ParkingCommand::LapseGrant { grant: *grant, due: at(5) });
+        let left = garage.at(200).passes(Direction::Exit, &seen, 1);
+        assert!(
+            matches!(left[..], [ParkingEvent::VehicleLeft { requested_at: Some(asked), .. }] if asked == at(0)),
+            "{left:?}"
+        );
+        garage.shows(0, 0, 0);
     }
 }

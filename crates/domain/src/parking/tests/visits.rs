@@ -159,6 +159,33 @@ fn an_unmatched_exit_can_be_reassigned_to_the_visit_whose_plate_was_misread() {
 }
 
 #[test]
+fn a_review_changes_the_past_that_it_is_about() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("8")], -30);
+    garage.passes(Direction::Exit, &[plate("B")], -20);
+    let visit = garage.visit_of(&plate("8"));
+    garage.accepts(&review(visit, Review::ReassignExit { lane: lane("out"), left_at: at(-20) }));
+    let events = garage.accepts(&counted(0, -10));
+    assert!(
+        matches!(events[..], [ParkingEvent::OccupancyCorrected { ledger: 0, .. }]),
+        "the visit had left ten minutes before the count: {events:?}"
+    );
+}
+
+#[test]
+fn whom_a_count_did_not_find_is_presumed_left_as_of_that_count() {
+    let mut garage = Garage::with_places(50);
+    garage.passes(Direction::Entry, &[plate("A")], -30);
+    let visit = garage.visit_of(&plate("A"));
+    garage.accepts(&counted(0, -5));
+    let presumption = Presumption::Inventory;
+    garage.accepts(&review(visit, Review::PresumeLeft { presumption }));
+    assert_eq!(garage.history.last().map(|(fact, _)| fact.happened_at), Some(at(-5)));
+    garage.accepts(&review(visit, Review::StillInside));
+    assert_eq!(garage.history.last().map(|(fact, _)| fact.happened_at), Some(at(-5)));
+}
+
+#[test]
 fn a_merge_brings_no_credential_that_a_third_visit_has() {
     let mut garage = Garage::with_places(50);
     garage.passes(Direction::Entry, &[plate("A")], -30);
@@ -204,4 +231,16 @@ fn a_count_from_before_what_is_remembered_is_refused() {
     }
     garage.refuses(&counted(5, -4_900), "TIME_TOO_OLD");
     garage.accepts(&counted(5, -100));
+}
+
+#[test]
+fn a_count_of_an_instant_whose_later_movements_are_forgotten_is_refused() {
+    let mut garage = Garage::with_places(9_000);
+    for _ in 0..4_200 {
+        garage.passes(Direction::Entry, &[], -60);
+    }
+    garage.passes(Direction::Entry, &[], -180);
+    garage.refuses(&counted(1, -120), "TIME_TOO_OLD");
+    garage.accepts(&counted(4_201, -60));
+    garage.shows(0, 4_201, 0);
 }

@@ -1,4 +1,6 @@
-//! The money side of visits, as read: sessions with their quotes.
+//! The money side of visits: sessions with their quotes, and what attendants change of them.
+
+mod mutation;
 
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, Result, SimpleObject};
@@ -8,14 +10,16 @@ use octocity_log::StreamId;
 use octocity_projections::sessions::{SessionRow, SessionStatus as RowStatus};
 use octocity_projections::{Query, Row};
 
-use super::Api;
-use super::facilities::TariffObject;
-use super::loaders::{Of, load};
-use super::parking::VisitObject;
-use super::position::{stands_still, wait};
-use super::relay::{Page, connection, heavy_cost, page_cost};
-use super::scalars::{DateTime, Money, id, uuid_id};
+pub use mutation::SessionsMutation;
+
 use crate::faults::command_error;
+use crate::graphql::Api;
+use crate::graphql::facilities::TariffObject;
+use crate::graphql::loaders::{Of, load};
+use crate::graphql::parking::VisitObject;
+use crate::graphql::position::{stands_still, wait};
+use crate::graphql::relay::{Page, connection, heavy_cost, page_cost};
+use crate::graphql::scalars::{DateTime, Money, id, uuid_id};
 
 /// Which rule made a line of a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -99,6 +103,8 @@ pub enum SessionStatus {
     Open,
     /// The stay ended; what is still owed is a debt.
     Ended,
+    /// Charged as part of another visit's stay.
+    Merged,
 }
 
 /// What one payment gave to a session, less what its refunds took back.
@@ -112,6 +118,8 @@ pub struct SessionCredit {
     pub priced_at: DateTime,
     /// Until when it lets out.
     pub leave_by: Option<DateTime>,
+    /// The merged visit that it was paid for; null: this one.
+    pub merged_from: Option<ID>,
 }
 
 /// The money side of one visit that can cost money. Its id is the visit's.
@@ -136,7 +144,9 @@ pub struct SessionObject {
     entered_at: DateTime,
     /// Until when the stay is charged; null while it goes on.
     ended_at: Option<DateTime>,
-    /// What payments gave, less refunds, in minor units.
+    /// The visit whose stay this is a part of: it is charged there, and what is paid for it counts there.
+    merged_into: Option<ID>,
+    /// What payments gave that counts towards this stay, less refunds, in minor units.
     credits_minor: i64,
     /// The sum of attendants' changes, in minor units; negative is a rebate.
     adjustments_minor: i64,
@@ -162,6 +172,7 @@ impl From<SessionRow> for SessionObject {
             status: row.status.into(),
             entered_at: row.entered_at.into(),
             ended_at: row.ended_at.map(DateTime),
+            merged_into: row.merged_into.map(id),
             credits_minor: row.credits_minor,
             adjustments_minor: row.adjustments_minor,
             leave_by: row.leave_by.map(DateTime),
@@ -187,6 +198,7 @@ impl SessionObject {
             amount: Money::new(credit.amount_minor, credit.currency),
             priced_at: credit.priced_at.into(),
             leave_by: credit.leave_by.map(DateTime),
+            merged_from: credit.merged_from.map(id),
         });
         credits.collect()
     }

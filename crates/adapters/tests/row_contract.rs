@@ -8,7 +8,7 @@ use octocity_adapters::sqlite::SqliteRows;
 use octocity_projections::analytics::contract::OfRows;
 use octocity_projections::contract::Storage;
 use octocity_projections::testing::{Garage, Move, hashes, play};
-use octocity_projections::{MemoryRows, RowStore};
+use octocity_projections::{MemoryRows, RowStore, StoreError};
 use tempfile::TempDir;
 
 struct OnDisk(TempDir);
@@ -79,4 +79,39 @@ async fn a_damaged_file_is_made_anew() {
     let models = history.read(Arc::new(SqliteRows::open(&file).unwrap()), 4_096).await;
     let wanted = history.read(Arc::new(MemoryRows::new()), 4_096).await;
     assert_eq!(hashes(&models).await, hashes(&wanted).await);
+}
+
+/// What the engine reads before all else is made anew at the start; damage among the rows is named when it is met.
+#[tokio::test]
+async fn no_damaged_page_stops_the_start() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("readmodels.db");
+    let history = play(&mut [Garage::new(1), Garage::new(2)], &moves()).await;
+    let wanted = hashes(&history.read(Arc::new(SqliteRows::open(&file).unwrap()), 4_096).await).await;
+    // What the write-ahead log has, would be read from there.
+    let emptied = rusqlite::Connection::open(&file).unwrap();
+    emptied.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(emptied);
+    let whole = std::fs::read(&file).unwrap();
+    let (mut anew, mut met) = (0, 0);
+    for start in (0..whole.len()).step_by(4096) {
+        let mut damaged = whole.clone();
+        // The file's header is whole: without its marks it would be another program's.
+        damaged[start.max(100)..start + 4096].fill(0x5a);
+        let file = folder.path().join(format!("{start}.db"));
+        std::fs::write(&file, &damaged).unwrap();
+        let store = Arc::new(SqliteRows::open(&file).unwrap());
+        let checkpoints = store.checkpoints().await.unwrap();
+        anew += usize::from(checkpoints.is_empty());
+        let models = history.engine(Arc::clone(&store) as Arc<dyn RowStore>, 4_096).await.models();
+        match octocity_projections::hash_all(&*models.store).await {
+            Ok(hashes) if !checkpoints.is_empty() => assert_eq!(hashes, wanted, "page at {start}"),
+            Ok(_) => {}
+            Err(error) => {
+                assert!(matches!(error, StoreError::Damaged(_)) && store.is_damaged(), "{start}: {error}");
+                met += 1;
+            }
+        }
+    }
+    assert!(anew >= 4 && met > 10, "{anew} made anew, {met} met");
 }

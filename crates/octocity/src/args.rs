@@ -126,8 +126,9 @@ hours). Delete the data folder to start anew.")]
     Import(Import),
     /// Make read models anew from the log
     #[command(after_help = "\
-Without a name all views are rebuilt. Read models hold nothing of their own: after a rebuild their
-rows are equal. Compare `octocity hash` before and after. No server may run on the folder meanwhile.
+Without a name all views are rebuilt, and their file is made anew: so damage in it is mended. Read
+models hold nothing of their own: after a rebuild their rows are equal. Compare `octocity hash`
+before and after. No server may run on the folder meanwhile.
 Exit code 5 when keys stand still at an event that cannot be applied; each is named with the reason.
 With --json: {\"views\":[…],\"events\":…,\"seconds\":…,\"parked\":[{\"view\":…,\"key\":…,\"stream\":…,
 \"revision\":…,\"event_type\":…,\"error\":…},…]}")]

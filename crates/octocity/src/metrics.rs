@@ -51,7 +51,10 @@ impl Vitals {
             _ => "No command can be stored: the last commit failed; look for the cause in the server's log.",
         });
         let read_models_faulty = self.models.stats.faulty.load(Ordering::Relaxed);
-        let of_read_models = || stands_still("read models", self.models.ended(), read_models_faulty);
+        let of_read_models = || match self.models.store.is_damaged() {
+            true => Some("The read models are damaged; stop the server and run octocity rebuild.".to_owned()),
+            false => stands_still("read models", self.models.ended(), read_models_faulty),
+        };
         let processes_ended = self.processes.has_changed().is_err();
         let of_processes = || stands_still("processes", processes_ended, self.processes.borrow().faulty);
         of_log.map(str::to_owned).or_else(of_read_models).or_else(of_processes)

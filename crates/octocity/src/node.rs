@@ -37,8 +37,21 @@ impl Node {
         Self::of(config, Folder::MustExist).await
     }
 
+    /// Takes a data folder that must be there, with read models that say nothing yet.
+    pub async fn open_to_rebuild(config: &Config) -> Result<Self, Failure> {
+        let (log, folder) = open_log(config, Folder::MustExist).await?;
+        if let (Some(folder), None) = (&folder, &config.postgres) {
+            folder.forget_read_models().map_err(unusable)?;
+        }
+        Self::behind(log, folder, config).await
+    }
+
     async fn of(config: &Config, folder: Folder) -> Result<Self, Failure> {
         let (log, folder) = open_log(config, folder).await?;
+        Self::behind(log, folder, config).await
+    }
+
+    async fn behind(log: Log, folder: Option<DataFolder>, config: &Config) -> Result<Self, Failure> {
         let events = log.events();
         let Stores { rows, snapshots, processes } = Stores::open(config, events.id()).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -111,5 +124,8 @@ pub fn unusable(error: OpenError) -> Failure {
 }
 
 pub fn rows_failed(error: StoreError) -> Failure {
+    if let StoreError::Damaged(_) = error {
+        return Failure::data(format!("{error}."));
+    }
     Failure::fault(format!("The read models cannot be read or written: {error}; run octocity doctor."))
 }

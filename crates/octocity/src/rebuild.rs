@@ -14,7 +14,10 @@ use crate::output::{Output, progress};
 /// Forgets the rows of one view, or of all, and folds them anew.
 pub async fn rebuild(config: &Config, view: Option<&str>, output: Output) -> Result<(), Failure> {
     let tables = named(view)?;
-    let node = Node::open_existing(config).await?;
+    let node = match view {
+        Some(_) => Node::open_existing(config).await?,
+        None => Node::open_to_rebuild(config).await?,
+    };
     let begun = Instant::now();
     let mut engine = node.engine().await?;
     let head = node.head();

@@ -94,6 +94,34 @@ fn damaged_caches_are_made_anew() {
     assert_eq!(octocity.run(&["doctor"]).code, 0);
 }
 
+#[test]
+fn a_rebuild_mends_damaged_read_models() {
+    let octocity = Octocity::new();
+    octocity.run(&["import", "gates", &sample("gates.log")]);
+    let before = octocity.hashes();
+    let file = octocity.data().join("readmodels.db");
+    // What the write-ahead log has, would be read from there.
+    let emptied = rusqlite::Connection::open(&file).unwrap();
+    emptied.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'visits'";
+    let page: u32 = emptied.query_row(root, [], |row| row.get(0)).unwrap();
+    let page = page as usize;
+    drop(emptied);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[(page - 1) * 4096..page * 4096].fill(0x5a);
+    std::fs::write(&file, &bytes).unwrap();
+    for command in [&["hash"][..], &["rebuild", "visits"]] {
+        let refused = octocity.run(command);
+        assert_eq!(refused.code, 3, "{command:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("run octocity rebuild"), "{}", refused.stderr);
+    }
+    let doctor = octocity.run(&["doctor", "--json"]);
+    assert!(problem(&doctor, "readmodels.db").contains("damaged"), "{}", doctor.stdout);
+    assert_eq!(octocity.run(&["rebuild"]).code, 0);
+    assert_eq!(octocity.hashes(), before);
+    assert_eq!(octocity.run(&["doctor"]).code, 0);
+}
+
 fn change_log(octocity: &Octocity, change: &str) {
     let log = rusqlite::Connection::open(octocity.data().join("log.db")).unwrap();
     assert_eq!(log.execute(change, []).unwrap(), 1, "{change}");

@@ -191,6 +191,8 @@ pub enum StoreError {
     Unavailable(String),
     #[error("the read models are full: {0}")]
     Full(String),
+    #[error("the read models are damaged ({0}); stop the server and run octocity rebuild")]
+    Damaged(String),
     #[error("another process has written the view {0} meanwhile; what it says is taken up")]
     Overtaken(String),
     #[error(transparent)]
@@ -207,6 +209,11 @@ pub trait RowStore: Send + Sync + 'static {
     /// one of them.
     fn partitions(&self) -> i32 {
         1
+    }
+
+    /// Whether damage was met: it stays until the read models are made anew.
+    fn is_damaged(&self) -> bool {
+        false
     }
 
     /// Makes the tables. One whose columns, key or indexes have changed is made anew, empty and without checkpoint. So

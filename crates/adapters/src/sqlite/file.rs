@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use octocity_log::LogError;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use thiserror::Error;
 
 /// What a file is for.
@@ -110,8 +110,17 @@ pub fn open_disposable(
     })
 }
 
+/// Finds damage in one table, or with "1" in the whole file.
+pub fn check(connection: &Connection, of: &str) -> rusqlite::Result<()> {
+    let found: String = connection.query_row(&format!("PRAGMA quick_check({of})"), [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found)))
+}
+
 /// Takes a file away, with what SQLite keeps beside it.
-fn remove(path: &Path) -> Result<(), OpenError> {
+pub fn remove(path: &Path) -> Result<(), OpenError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

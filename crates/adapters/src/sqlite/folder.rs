@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::file::remove;
 use super::{Form, OpenError, log, open_to_read, processes, rows, snapshots};
 
 /// The layout that this version writes.
@@ -106,6 +107,11 @@ impl DataFolder {
     }
     pub fn log(&self) -> PathBuf {
         self.dir.join(LOG_FILE)
+    }
+
+    /// Takes the read models away, whatever is wrong with them: the log has all they said.
+    pub fn forget_read_models(&self) -> Result<(), OpenError> {
+        remove(&self.dir.join(READ_MODELS_FILE))
     }
 }
 

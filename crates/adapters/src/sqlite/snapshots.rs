@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use octocity_log::{LogError, LogId, Snapshot, SnapshotStore, StreamId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::file::check;
 use super::{Form, OpenError, log_error, open_disposable};
 
 pub const FORM: Form = Form {
@@ -58,11 +59,7 @@ fn prepare(connection: &Connection, log: LogId) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -2048)?;
     // Found now, or else at every stream whose state lies on the damaged page. The file is small: it holds only
     // streams of many events.
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found != "ok" {
-        let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        return Err(rusqlite::Error::SqliteFailure(damaged, Some(found)));
-    }
+    check(connection, "1")?;
     let known: Option<[u8; 16]> =
         connection.query_row("SELECT log_id FROM meta", [], |row| row.get(0)).optional()?;
     if known == Some(log.0.into_bytes()) {

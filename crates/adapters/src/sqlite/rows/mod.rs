@@ -5,6 +5,7 @@
 //! are never ahead of it: the engine reads only what the log has made durable.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, Row, ToSql, Transaction, params};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::file::{Form, OpenError, open_disposable, open_to_read};
+use super::file::{Form, OpenError, check, open_disposable, open_to_read};
 use crate::sql::{self, Dialect::Sqlite};
 
 pub const FORM: Form = Form {
@@ -49,6 +50,7 @@ struct Shared {
     path: PathBuf,
     writer: Mutex<Connection>,
     idle_readers: Mutex<Vec<Connection>>,
+    damaged: AtomicBool,
 }
 
 impl SqliteRows {
@@ -58,13 +60,16 @@ impl SqliteRows {
         let writer = open_disposable(path, &FORM, |writer| {
             writer.pragma_update(None, "cache_size", WRITER_CACHE_KIBIBYTES)?;
             writer.pragma_update(None, "synchronous", "NORMAL")?;
-            writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+            writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            // What the engine reads before all else. The rows may be many: damage there is met when they are read.
+            ["read_models", "checkpoints", "parked"].into_iter().try_for_each(|table| check(writer, table))
         })?;
         writer.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         let shared = Shared {
             path: path.to_owned(),
             writer: Mutex::new(writer),
             idle_readers: Mutex::new(Vec::new()),
+            damaged: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared), readers: Semaphore::new(READERS) })
     }
@@ -78,13 +83,12 @@ impl SqliteRows {
         let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || {
             let idle = lock(&shared.idle_readers).pop();
-            let reader = match idle {
-                Some(reader) => reader,
-                None => shared.open_reader()?,
-            };
-            let result = work(&reader);
-            lock(&shared.idle_readers).push(reader);
-            result
+            let read = idle.map_or_else(|| shared.open_reader(), Ok).and_then(|reader| {
+                let result = work(&reader);
+                lock(&shared.idle_readers).push(reader);
+                result
+            });
+            shared.note(read)
         });
         done.await.map_err(|error| unavailable(&error))?
     }
@@ -95,11 +99,14 @@ impl SqliteRows {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || {
-            let mut writer = lock(&shared.writer);
-            let transaction = writer.transaction().map_err(|error| fault(&error))?;
-            let result = work(&transaction)?;
-            transaction.commit().map_err(|error| fault(&error))?;
-            Ok(result)
+            let written = || {
+                let mut writer = lock(&shared.writer);
+                let transaction = writer.transaction().map_err(|error| fault(&error))?;
+                let result = work(&transaction)?;
+                transaction.commit().map_err(|error| fault(&error))?;
+                Ok(result)
+            };
+            shared.note(written())
         });
         done.await.map_err(|error| unavailable(&error))?
     }
@@ -107,9 +114,23 @@ impl SqliteRows {
 
 impl Shared {
     fn open_reader(&self) -> Result<Connection, StoreError> {
-        let reader = open_to_read(&self.path, &FORM).map_err(|error| unavailable(&error))?;
+        let reader = open_to_read(&self.path, &FORM).map_err(|error| match error {
+            OpenError::Damaged { reason, .. } => StoreError::Damaged(reason),
+            error => unavailable(&error),
+        })?;
         reader.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         Ok(reader)
+    }
+
+    /// Remembers damage, and logs it the first time.
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Damaged(reason)) = &result
+            && !self.damaged.swap(true, Ordering::Relaxed)
+        {
+            let path = self.path.display();
+            tracing::error!(%path, reason, "the read models are damaged; stop the server and run octocity rebuild");
+        }
+        result
     }
 }
 
@@ -125,6 +146,10 @@ fn unavailable(error: &dyn std::error::Error) -> StoreError {
 fn fault(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(error.to_string()),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged(error.to_string()),
+        None if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => {
+            StoreError::Damaged(error.to_string())
+        }
         _ => StoreError::Unavailable(error.to_string()),
     }
 }
@@ -310,6 +335,10 @@ fn run_select(connection: &Connection, select: &Select) -> Result<Selected, Stor
 
 #[async_trait]
 impl RowStore for SqliteRows {
+    fn is_damaged(&self) -> bool {
+        self.shared.damaged.load(Ordering::Relaxed)
+    }
+
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
         let tables = tables.to_vec();
         self.write(move |transaction| {

@@ -109,6 +109,48 @@ async fn analysts_get_figures_without_gaps_of_what_was_and_not_of_what_is_to_com
 }
 
 #[tokio::test]
+async fn a_pool_that_left_the_layout_has_no_places_and_is_listed_while_somebody_is_inside() {
+    let server = serve().await;
+    let layout = |pools: &[&str]| {
+        let places = |pool: &&str| json!({ "id": pool, "name": pool, "places": 5 });
+        json!({
+            "areas": [{ "id": "deck", "name": "Deck" }],
+            "pools": pools.iter().map(places).collect::<Vec<_>>(),
+            "lanes": [
+                { "id": "in", "name": "In", "to": "deck", "pool": pools.last() },
+                { "id": "out", "name": "Out", "from": "deck", "pool": "short" },
+            ],
+        })
+    };
+    let input = json!({ "operator": "city", "name": "Two pools", "zone": "Europe/Prague", "currency": "CZK",
+        "layout": layout(&["short", "ev"]) });
+    let facility = server.command("registerFacility", "facilityId", input).await["facilityId"].clone();
+    let passage = |lane: &str, direction: &str| {
+        json!({ "facilityId": facility, "lane": lane, "direction": direction,
+            "happenedAt": RealClock.now().to_string(), "credentials": [{ "ticket": "T1" }] })
+    };
+    let seen = async |after: &serde_json::Value| {
+        let query = "query Q($f: ID!, $after: String) { occupancy(facilities: [$f], after: $after) {
+            places free inside full pools { pool places inside } } }";
+        server.data(query, json!({ "f": facility, "after": after })).await["occupancy"][0].take()
+    };
+    server.command("recordPassage", "visitId", passage("in", "ENTRY")).await;
+    let changed = json!({ "facilityId": facility, "layout": layout(&["short"]) });
+    let changed = server.command("changeLayout", "facilityId", changed).await;
+    let short = json!({ "pool": "short", "places": 5, "inside": 0 });
+    let ev = json!({ "pool": "ev", "places": null, "inside": 1 });
+    assert_eq!(
+        seen(&changed["position"]).await,
+        json!({ "places": 5, "free": 5, "inside": 1, "full": false, "pools": [ev, short] })
+    );
+    let left = server.command("recordPassage", "visitId", passage("out", "EXIT")).await;
+    assert_eq!(
+        seen(&left["position"]).await,
+        json!({ "places": 5, "free": 5, "inside": 0, "full": false, "pools": [short] })
+    );
+}
+
+#[tokio::test]
 async fn figures_are_asked_for_in_bounded_pieces() {
     let server = serve().await;
     let facility = server.facility(5).await;

@@ -389,7 +389,10 @@ async fn figures_of(
         facility_id: id(row.facility),
         zone: row.zone.as_str().to_owned(),
         asked: Arc::clone(&asked),
-        places: of(row.facility).map(|pool| (pool.pool, pool.places_in_service())).collect(),
+        places: of(row.facility)
+            .filter(|pool| row.layout.pool(pool.pool).is_some())
+            .map(|pool| (pool.pool, pool.places_in_service()))
+            .collect(),
         row,
     };
     Ok(rows.into_iter().map(figures).collect())

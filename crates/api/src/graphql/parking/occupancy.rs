@@ -22,9 +22,9 @@ use crate::faults::{bad_input, internal};
 pub struct PoolOccupancy {
     /// The pool.
     pool: ID,
-    /// For people.
+    /// For people; null where the layout no longer has the pool, which is listed while somebody is inside it.
     name: Option<String>,
-    /// How many places it has; null where nobody knows, and for the past.
+    /// How many places it has; null where nobody knows or the layout no longer has it, and for the past.
     places: Option<u32>,
     /// How many of them may be promised by reservations.
     reservable_places: Option<u32>,
@@ -115,7 +115,7 @@ pub struct OccupancyObject {
     at: Option<DateTime>,
     /// The counts of each pool.
     pools: Vec<PoolOccupancy>,
-    /// All places; null where a pool's are not known, and for the past.
+    /// All places of the layout's pools; null where a pool's are not known, and for the past.
     places: Option<i64>,
     /// Vehicles inside: visits and unidentified ones.
     inside: i64,
@@ -167,6 +167,16 @@ impl PoolOccupancy {
         }
     }
 
+    /// One that the layout no longer has: its places are gone, and only who is still inside it counts.
+    fn removed(row: &OccupancyRow) -> Self {
+        Self {
+            visits: Some(row.visits),
+            unidentified: Some(row.unidentified),
+            granted: Some(row.granted),
+            ..Self::past(row.pool, row.inside(), None)
+        }
+    }
+
     fn past(pool: PoolId, inside: i64, name: Option<String>) -> Self {
         Self {
             pool: id(pool),
@@ -210,7 +220,8 @@ impl OccupancyObject {
 
     fn of_pools(plan: FacilityRow, pools: Vec<PoolOccupancy>, as_of: Position) -> Self {
         let sum = |of: fn(&PoolOccupancy) -> Option<i64>| known_sum(pools.iter().map(of));
-        let places = pools.iter().map(|pool| pool.places.map(i64::from)).sum();
+        let kept = || pools.iter().filter(|pool| pool.name.is_some());
+        let places = kept().map(|pool| pool.places.map(i64::from)).sum();
         Self {
             facility_id: id(plan.facility),
             at: None,
@@ -222,9 +233,9 @@ impl OccupancyObject {
             held: sum(|pool| pool.held),
             free: sum(|pool| pool.free),
             free_for_walk_ins: sum(|pool| pool.free_for_walk_ins),
-            over_capacity: pools.iter().map(|pool| pool.over_capacity).sum(),
-            out_of_service: pools.iter().map(|pool| pool.out_of_service).sum(),
-            full: Some(!pools.is_empty() && pools.iter().all(|pool| pool.full == Some(true))),
+            over_capacity: kept().map(|pool| pool.over_capacity).sum(),
+            out_of_service: kept().map(|pool| pool.out_of_service).sum(),
+            full: Some(kept().next().is_some() && kept().all(|pool| pool.full == Some(true))),
             mode: Some(plan.mode.into()),
             closed: Some(plan.mode == octocity_domain::parking::AdmissionMode::Shut),
             last_passage_at: None,
@@ -239,8 +250,11 @@ impl OccupancyObject {
     }
 
     fn now(plan: FacilityRow, parts: Parts, as_of: Position, now: Timestamp) -> Self {
-        let name = |pool| plan.layout.pool(pool).map(|pool| pool.name.clone());
-        let pools = parts.rows.iter().map(|row| PoolOccupancy::now(row, name(row.pool))).collect();
+        let shown = |row: &OccupancyRow| match plan.layout.pool(row.pool) {
+            Some(pool) => Some(PoolOccupancy::now(row, Some(pool.name.clone()))),
+            None => (row.inside() + row.granted > 0).then(|| PoolOccupancy::removed(row)),
+        };
+        let pools = parts.rows.iter().filter_map(shown).collect();
         let last = parts.rows.iter().filter_map(|row| row.last_passage_at).max();
         let stale_after = plan.policies.stale_after_seconds;
         let stale = !parts.rows.is_empty() && parts.rows.iter().all(|row| row.is_stale(stale_after, now));
@@ -261,6 +275,7 @@ impl OccupancyObject {
             .pools
             .iter()
             .map(|(pool, inside)| PoolOccupancy::past(*pool, *inside, name(*pool)))
+            .filter(|pool| pool.name.is_some() || pool.inside > 0)
             .collect();
         let mut occupancy = Self::of_pools(plan, pools, past.position);
         occupancy.at = Some(past.at.into());

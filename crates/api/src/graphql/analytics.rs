@@ -243,8 +243,8 @@ impl FacilityAnalytics {
             .map(|hour| OccupancyHour {
                 pool: id(hour.pool),
                 hour: hour.began_at().into(),
-                inside_at_start: hour.start_count,
-                peak: hour.peak,
+                inside_at_start: hour.inside_at_start(),
+                peak: hour.most_inside(),
                 average: hour.vehicle_seconds() as f64 / 3_600.0,
                 entries: hour.entries,
                 exits: hour.exits,

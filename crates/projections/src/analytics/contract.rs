@@ -42,6 +42,7 @@ macro_rules! figures_contract {
     ($answers:expr) => {
         $crate::figures_contract!($answers;
             every_hour_has_a_row_and_a_quiet_one_goes_on_with_what_was_inside,
+            nothing_below_zero_is_shown_where_an_exit_is_told_before_its_entry,
             a_day_is_the_facilitys_own_and_may_have_25_hours,
             a_stay_counts_on_the_day_it_ended_and_only_if_it_was_seen_whole,
             a_stay_is_told_as_attendants_judged_it,
@@ -97,6 +98,24 @@ pub async fn every_hour_has_a_row_and_a_quiet_one_goes_on_with_what_was_inside(a
     let seconds: Vec<_> = short.iter().map(|hour| hour.vehicle_seconds()).collect();
     assert_eq!(seconds, [3_600 + 1_800, 7_200, 7_200, 7_200 - 3_000, 3_600]);
     assert_eq!((short[0].entries, short[0].exits, short[0].refused, short[0].peak), (1, 0, 1, 2));
+}
+
+pub async fn nothing_below_zero_is_shown_where_an_exit_is_told_before_its_entry(answers: &dyn Answers) {
+    // The clock of the way in is two hours ahead.
+    let scene = [(at(3 * HOUR + 1_800), entered(1)), (at(HOUR + 1_800), visit_left(1))];
+    let figures = given(answers, &scene).await;
+    let hours = Hours::within(&between(at(0), at(5 * HOUR)));
+    let found = figures.pool_hours(&in_prague(), hours).await.unwrap();
+    let short: Vec<_> = found.iter().filter(|hour| hour.pool == pool("short")).collect();
+    let starts: Vec<_> = short.iter().map(|hour| hour.start_count).collect();
+    assert_eq!(starts, [0, 0, -1, -1, 0], "the sums are true");
+    for hour in &short {
+        let shown = (hour.inside_at_start(), hour.most_inside(), hour.vehicle_seconds());
+        assert_eq!(shown, (0, 0, 0), "{hour:?}");
+        assert!(hour.inside_each(15).all(|inside| inside == 0), "{hour:?}");
+    }
+    let days = pool_days(&found, &prague());
+    assert!(days.iter().all(|day| (day.peak, day.vehicle_seconds) == (0, 0)), "{days:?}");
 }
 
 pub async fn a_day_is_the_facilitys_own_and_may_have_25_hours(answers: &dyn Answers) {

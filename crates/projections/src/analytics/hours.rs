@@ -84,14 +84,14 @@ pub fn pool_days<'a>(hours: impl IntoIterator<Item = &'a OccupancyHourRow>, zone
             pool,
             began_at,
             hours: 0,
-            peak: hour.peak,
+            peak: 0,
             vehicle_seconds: 0,
             entries: 0,
             exits: 0,
             refused: 0,
         });
         sum.hours += 1;
-        sum.peak = sum.peak.max(hour.peak);
+        sum.peak = sum.peak.max(hour.most_inside());
         sum.vehicle_seconds += hour.vehicle_seconds();
         sum.entries += hour.entries;
         sum.exits += hour.exits;

@@ -5,7 +5,9 @@ use octocity_domain::{FacilityId, PoolId, Timestamp};
 use crate::row::{Json, row};
 
 row! {
-    /// One pool's hour, by when things happened. The hours between two rows had no change.
+    /// One pool's hour, by when things happened. The hours between two rows had no change. Its sums may lie below 0:
+    /// where the clocks of two lanes differ, or news of an entry is late, an exit is told before it. Never so what is
+    /// shown of them.
     pub struct OccupancyHourRow in "occupancy_hours", indexes &[];
     key {
         facility: FacilityId,
@@ -59,25 +61,48 @@ impl OccupancyHourRow {
 
     /// The seconds that all vehicles together were inside within the hour: 3600 times the average inside.
     pub fn vehicle_seconds(&self) -> i64 {
-        let changed =
-            self.changes.iter().map(|(at, change)| i64::from(*change) * (HOUR_SECONDS - i64::from(*at)));
-        self.start_count * HOUR_SECONDS + changed.sum::<i64>()
+        let (mut inside, mut since, mut seconds) = (self.start_count, 0, 0);
+        for (at, change) in self.changes.iter() {
+            seconds += inside.max(0) * (i64::from(*at) - since);
+            (inside, since) = (inside + i64::from(*change), i64::from(*at));
+        }
+        seconds + inside.max(0) * (HOUR_SECONDS - since)
+    }
+
+    /// Inside when the hour began, as it is shown.
+    pub fn inside_at_start(&self) -> i64 {
+        self.start_count.max(0)
+    }
+
+    /// The most that were inside, as it is shown.
+    pub fn most_inside(&self) -> i64 {
+        self.peak.max(0)
     }
 
     /// Inside after this second of the hour.
     pub fn inside_after(&self, second: u16) -> i64 {
+        self.sum_after(second).max(0)
+    }
+
+    /// Inside when the hour ended.
+    pub fn inside_at_end(&self) -> i64 {
+        (self.start_count + self.net).max(0)
+    }
+
+    /// Below 0 between an exit and an entry that are told in the wrong order.
+    pub fn sum_after(&self, second: u16) -> i64 {
         let until = self.changes.iter().take_while(|(at, _)| *at <= second);
         self.start_count + until.map(|(_, change)| i64::from(*change)).sum::<i64>()
     }
 
     /// Inside at every so many minutes of the hour, a divisor of 60, from its start on.
     pub fn inside_each(&self, minutes: u16) -> impl Iterator<Item = i64> {
-        let (mut inside, mut changes) = (self.start_count, self.changes.iter().peekable());
+        let (mut sum, mut changes) = (self.start_count, self.changes.iter().peekable());
         (0..60).step_by(usize::from(minutes)).map(move |minute| {
             while let Some((_, change)) = changes.next_if(|(second, _)| *second <= minute * 60) {
-                inside += i64::from(*change);
+                sum += i64::from(*change);
             }
-            inside
+            sum.max(0)
         })
     }
 }
@@ -99,5 +124,16 @@ mod tests {
             assert_eq!(hour.inside_each(minutes).collect::<Vec<_>>(), after.collect::<Vec<_>>());
         }
         assert_eq!(hour.inside_each(30).collect::<Vec<_>>(), [5, 9]);
+    }
+
+    #[test]
+    fn what_is_missing_is_not_taken_from_what_is_there() {
+        let key = (FacilityId::new(Uuid::from_u128(1)), PoolId::try_new("short").unwrap());
+        let hour = OccupancyHourRow::changed(key, 0, -1, vec![(600, 2), (1_200, -2), (3_000, 3)]);
+        assert_eq!(hour.vehicle_seconds(), 600 + 2 * 600);
+        assert_eq!((hour.inside_at_start(), hour.most_inside(), hour.inside_at_end()), (0, 2, 2));
+        assert_eq!((hour.inside_after(0), hour.inside_after(600), hour.inside_after(1_200)), (0, 1, 0));
+        let silent = OccupancyHourRow::quiet(key, 1, -3);
+        assert_eq!((silent.most_inside(), silent.inside_at_end(), silent.vehicle_seconds()), (0, 0, 0));
     }
 }

@@ -25,7 +25,7 @@ pub struct PastOccupancy {
     pub position: Position,
 }
 
-/// What was inside a pool after all that happened up to and with the second of `at`. One row is read, however
+/// What was inside a pool, never below 0, after all that happened up to and with the second of `at`. One row is read, however
 /// long the log is.
 pub async fn occupancy_at(
     store: &dyn RowStore,
@@ -43,7 +43,7 @@ pub async fn occupancy_at(
     let found = query.run(store).await?;
     let inside = found.rows.first().map_or(0, |row| match row.hour == hour {
         true => row.inside_after(second),
-        false => row.start_count + row.net,
+        false => row.inside_at_end(),
     });
     Ok(PastOccupancy { inside, position: found.position })
 }
@@ -73,7 +73,7 @@ pub async fn traffic(
         sum.entries += row.entries;
         sum.exits += row.exits;
         sum.refused += row.refused;
-        sum.peak = sum.peak.max(row.peak);
+        sum.peak = sum.peak.max(row.most_inside());
     }
     Ok(sums)
 }

@@ -26,9 +26,9 @@ pub use state::ApiState;
 
 /// All routes: `/graphql`, `/graphiql`, `/`, `/health/live`, `/health/ready`, `/metrics`.
 pub fn router(state: ApiState) -> axum::Router {
-    let ApiState { handler, log, models, clock, auth, limits, closing, probes, page } = state;
+    let ApiState { handler, log, models, clock, auth, limits, listen, closing, probes, page } = state;
     let schema = graphql::schema(graphql::Api { handler, log, models, clock, limits });
-    let transport = http::transport::Transport::new(Arc::new(schema), auth, limits, closing);
+    let transport = http::transport::Transport::new(Arc::new(schema), auth, limits, listen, closing);
     http::routes(transport, probes, page)
 }
 

@@ -1,5 +1,6 @@
 //! What the API is given by the binary.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use octocity_commands::{Clock, Handler};
@@ -19,6 +20,8 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     pub auth: Auth,
     pub limits: Limits,
+    /// Where it listens.
+    pub listen: SocketAddr,
     /// Becomes true when the server stops; open subscriptions end then.
     pub closing: watch::Receiver<bool>,
     pub probes: Arc<dyn Probes>,

@@ -301,6 +301,29 @@ async fn occupancy_is_told_from_the_first_state_to_the_last() {
 }
 
 #[tokio::test]
+async fn a_lane_that_is_not_there_has_no_silent_activity() {
+    let server = serve().await;
+    let facility = server.facility(5).await;
+    let asked = |kind: &str, of_each: &str| {
+        format!(
+            "{kind} Q($f: ID!, $lane: ID!) {{ laneActivity(facilityId: $f, lane: $lane) {{ {of_each} }} }}"
+        )
+    };
+    let (query, subscription) = (asked("query", "nodes { event }"), asked("subscription", "event"));
+    let quiet = server.data(&query, json!({ "f": facility, "lane": "out" })).await;
+    assert_eq!(quiet["laneActivity"]["nodes"], json!([]));
+    for (facility, lane) in [(facility.as_str(), "nope"), (&new_id(), "in")] {
+        let asked = json!({ "f": facility, "lane": lane });
+        let answer = server.ask(&query, asked.clone()).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+        let (_, answer) = Events::open(&server, &subscription, asked).await.next().await.unwrap();
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+        assert!(error["message"].as_str().unwrap().contains(&format!("no lane '{lane}'")), "{answer:#}");
+    }
+}
+
+#[tokio::test]
 async fn lane_activity_misses_nothing_and_doubles_nothing_over_a_resume() {
     let server = serve().await;
     let facility = server.facility(90).await;

@@ -37,7 +37,7 @@ async fn until_closed(mut socket: TcpStream) -> String {
     String::from_utf8(said).unwrap()
 }
 
-const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: x\r\n";
+const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: localhost\r\n";
 
 #[tokio::test]
 async fn a_connection_without_a_whole_header_is_closed_in_time() {
@@ -53,8 +53,7 @@ async fn a_connection_without_a_whole_header_is_closed_in_time() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_answered_with_408() {
     let server = limited(Limits { body_seconds: 1, ..Limits::default() }).await;
-    let head =
-        "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 30\r\n\r\n";
+    let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 30\r\n\r\n";
     let said = until_closed(begun(&server, &format!("{head}{{\"query\"")).await).await;
     assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
     assert!(said.contains("The body was not here within 1 seconds"), "{said}");
@@ -63,7 +62,7 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
 #[tokio::test]
 async fn broken_chunks_are_a_bad_request_and_too_many_bytes_too_large() {
     let server = limited(Limits { body_bytes: 100, ..Limits::default() }).await;
-    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = format!("80\r\n{}\r\n0\r\n\r\n", " ".repeat(0x80));
     for (body, status) in [("zz\r\n", 400), (&chunk, 413)] {
         let said = until_closed(begun(&server, &format!("{head}{body}")).await).await;

@@ -6,7 +6,7 @@ mod support;
 use octocity_api::{Auth, Limits, TokenEntry};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::{new_id, serve, serve_with};
+use support::{Server, new_id, serve, serve_with};
 
 const STRICT: (&str, &str) = ("accept", "application/graphql-response+json");
 
@@ -48,6 +48,28 @@ async fn what_is_no_graphql_request_is_told_so() {
     let put = server.send("PUT", "/graphql", &[], "").await;
     assert_eq!(put.status, 405);
     assert!(put.head.contains("allow: get, post"));
+}
+
+#[tokio::test]
+async fn an_open_server_answers_under_its_machines_own_names_only() {
+    let server = serve().await;
+    let port = server.address.port();
+    let ask = async |server: &Server, host: &str| {
+        server.send("GET", "/graphql?query=%7B__typename%7D", &[("host", host)], "").await
+    };
+    for own in ["localhost", &format!("LOCALHOST:{port}"), "127.0.0.1", "[::1]:80", "127.9.9.9:1"] {
+        assert_eq!(ask(&server, own).await.status, 200, "{own}");
+    }
+    for other in
+        ["evil.example", &format!("evil.example:{port}"), "192.168.0.1", "localhost.evil.example", ""]
+    {
+        let refused = ask(&server, other).await;
+        assert_eq!(refused.status, 403, "{other}");
+        assert!(refused.json()["errors"][0]["message"].as_str().unwrap().contains("configure tokens"));
+    }
+    let token = TokenEntry { name: "gate".to_owned(), sha256: [0; 32] };
+    let guarded = serve_with(Auth::new([token]), Limits::default(), true).await;
+    assert_eq!(ask(&guarded, "parking.example").await.status, 401, "tokens say who asks");
 }
 
 #[tokio::test]

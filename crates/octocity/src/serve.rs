@@ -64,6 +64,7 @@ impl Server {
             clock: Arc::clone(&node.clock),
             auth: auth(config),
             limits,
+            listen: address,
             closing: closed.clone(),
             probes: Arc::new(vitals),
             page: PAGE,

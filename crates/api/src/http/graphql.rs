@@ -6,6 +6,7 @@
 //! - `Accept: text/event-stream` answers with a stream, see [`super::sse`]; an upgrade is a WebSocket, see [`crate::ws`].
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,11 @@ const AFTER_HEADER: &str = "x-octocity-after";
 
 pub async fn endpoint(State(transport): State<Arc<Transport>>, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
+    if transport.only_here && !is_for_here(&parts.headers) {
+        let sentence = "This server has no tokens and answers under its machine's own names only, such as localhost; \
+                        configure tokens to use another name.";
+        return response::http_error(StatusCode::FORBIDDEN, Code::BadRequest, sentence, Media::Json);
+    }
     if parts.method == Method::GET && is_upgrade(&parts.headers) {
         return upgrade(transport, &mut parts).await;
     }
@@ -119,6 +125,21 @@ async fn upgrade(transport: Arc<Transport>, parts: &mut Parts) -> Response {
         Ok(upgrade) => ws::accept(transport, upgrade, place),
         Err(rejection) => rejection.into_response(),
     }
+}
+
+/// Whether the name that the client knows the server by is one of the machine itself. A page of another site can give
+/// its own name this address, and would then ask as if it were ours.
+fn is_for_here(headers: &HeaderMap) -> bool {
+    let Some(host) = header_text(headers, header::HOST.as_str()) else {
+        return !headers.contains_key(header::HOST);
+    };
+    let name = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next(),
+        None => host.split(':').next(),
+    };
+    name.is_some_and(|name| {
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 /// Whether a page of another origin opens the socket; browsers ask nobody before they do.

@@ -1,5 +1,6 @@
 //! What every transport shares: the schema, who is let in, the limits, and the end of the server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_graphql::Request;
@@ -16,6 +17,9 @@ pub struct Transport {
     pub executor: Arc<dyn Executor>,
     pub auth: Auth,
     pub limits: Limits,
+    /// Whether only clients under the machine's own names are served: those of an open server that no other machine
+    /// reaches.
+    pub only_here: bool,
     /// Becomes true when the server stops: streams end then, so that nothing waits for their readers.
     pub closing: watch::Receiver<bool>,
     streams: Arc<Semaphore>,
@@ -37,10 +41,12 @@ impl Transport {
         executor: Arc<dyn Executor>,
         auth: Auth,
         limits: Limits,
+        listen: SocketAddr,
         closing: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(limits.streams));
-        Arc::new(Self { executor, auth, limits, closing, streams })
+        let only_here = auth.is_open() && listen.ip().is_loopback();
+        Arc::new(Self { executor, auth, limits, only_here, closing, streams })
     }
 
     /// A place for one more open stream, given back when it is dropped.

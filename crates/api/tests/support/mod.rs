@@ -125,6 +125,8 @@ pub async fn serve_on(
         Executor::new(Arc::clone(&handler), Arc::new(MemoryProcessStore::default()), Arc::new(Obliging));
     executor.start().await.unwrap();
     tokio::spawn(executor.run(closing.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     let state = ApiState {
         handler,
         log: port,
@@ -132,12 +134,11 @@ pub async fn serve_on(
         clock,
         auth,
         limits,
+        listen: address,
         closing,
         probes: Arc::new(Steady),
         page: "<h1>Octocity</h1>",
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let closing = state.closing.clone();
     let serving = tokio::spawn(octocity_api::serve(listener, octocity_api::router(state), limits, closing));
     Server { address, log, models, stop, serving }
@@ -156,8 +157,10 @@ impl Server {
     }
 
     pub async fn open(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
-        let mut request =
-            format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        let mut request = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request += &format!("host: {}\r\n", self.address);
+        }
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }

@@ -1,10 +1,15 @@
 //! What happened at one lane, from the log: requests, refusals and passages.
 
+use std::time::Duration;
+
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Result, SimpleObject};
 use octocity_domain::parking::{Direction, ParkingEvent};
 use octocity_domain::{Category, Event, FacilityId, LaneId};
 use octocity_log::{RecordedEvent, StreamId};
+use octocity_projections::Row;
+use octocity_projections::facilities::FacilityRow;
+use octocity_projections::query::find;
 
 use super::super::Api;
 use super::super::credentials::{CredentialObject, shown};
@@ -148,6 +153,27 @@ pub struct LookedThrough {
     pub next_after: Option<String>,
 }
 
+/// Refuses a lane that the layout does not have: of a misspelt one nothing would ever be told. A layout that was changed
+/// a moment ago is waited for.
+pub async fn known(api: &Api, facility: FacilityId, lane: LaneId) -> Result<()> {
+    let has_lane = async || {
+        let found = find::<FacilityRow>(&*api.models.store, &(facility,)).await;
+        let (row, _) = found.map_err(|fault| internal("reading a facility's lanes", &fault))?;
+        Ok::<_, async_graphql::Error>(row.is_some_and(|row| row.layout.lanes.iter().any(|it| it.id == lane)))
+    };
+    if has_lane().await? {
+        return Ok(());
+    }
+    let (head, at_most) = (*api.log.head().borrow(), Duration::from_secs(api.limits.wait_seconds));
+    api.models.wait_for(&[FacilityRow::TABLE], head, at_most).await;
+    match has_lane().await? {
+        true => Ok(()),
+        false => Err(bad_input(format!(
+            "lane: the facility has no lane '{lane}'; give a lane of its layout, and the facility's own id."
+        ))),
+    }
+}
+
 /// How many events of the facility are looked through for one page of one lane.
 const LOOK_THROUGH: usize = 20_000;
 const STEP: usize = 500;
@@ -184,6 +210,10 @@ pub async fn page(
     }
     connection.has_next_page = before > 0;
     connection.additional_fields.next_after = (before > 0).then(|| before.to_string());
+    // One that has left the layout still has its history.
+    if connection.edges.is_empty() && page.after.is_none() {
+        known(api, facility, lane).await?;
+    }
     Ok(connection)
 }
 

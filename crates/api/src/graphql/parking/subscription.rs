@@ -20,7 +20,7 @@ use super::super::position::{OCCUPANCY, wait};
 use super::super::scalars::{code_id, uuid_id};
 use super::OccupancyObject;
 use super::history::{HistoryEntry, decoded, pays_for, speaks_of};
-use super::lanes::{LaneActivity, activity};
+use super::lanes::{LaneActivity, activity, known};
 use super::visit::{VisitObject, find};
 use crate::faults::{bad_input, internal};
 
@@ -153,6 +153,7 @@ impl EventsSubscription {
         let (facility, lane) = (uuid_id::<FacilityId>("facilityId", &facility_id)?, code_id("lane", &lane)?);
         let api = Arc::clone(Api::of(context));
         let after = after.map(|token| api.parse_token(&token)).transpose()?;
+        known(&api, facility, lane).await?;
         let stream = StreamId::new(Category::Parking, facility.uuid());
         let mut follower = Follower::new(&api, &[Part::Stream(stream)], after).await?;
         Ok(async_stream::stream! {

@@ -36,13 +36,13 @@ impl Checkpoint {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Misplaced {
     #[error(
-        "processes.db is ahead of the event log: restore both from the same backup, or delete processes.db to start at \
-         the log's end now, which drops every planned deadline, hold and payment step that is not done."
+        "processes.db is ahead of the event log: restore both from the same backup, or delete processes.db and start once \
+         with --processes-from-now, which drops every planned deadline, hold and payment step that is not done."
     )]
     Ahead,
     #[error(
-        "processes.db is of another log: restore both from the same backup, or delete processes.db to \
-         start at the log's end now, which drops every planned deadline, hold and payment step that is not done."
+        "processes.db is of another log: restore both from the same backup, or delete processes.db and \
+         start once with --processes-from-now, which drops every planned deadline, hold and payment step that is not done."
     )]
     OtherLog,
 }

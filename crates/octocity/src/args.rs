@@ -43,8 +43,8 @@ Exit codes:
   1  a fault of ours, or of the machine (a full disk); the message says what to do
   2  usage or configuration
   3  the data folder: written by a newer version, in use by another process, damaged, without its
-     log, or (hash, rebuild) not there; the log in EventStoreDB, the schema in PostgreSQL: newer,
-     not ours, or of another log
+     log or its process state, or (hash, rebuild) not there; the log in EventStoreDB, the schema in
+     PostgreSQL: newer, not ours, or of another log
   4  the input file: missing, unreadable, cut off, or without a line that can be imported
   5  doctor found problems, or rebuild keys that stand still at an event that cannot be applied
 
@@ -170,6 +170,10 @@ pub enum Role {
 pub struct ServeArgs {
     #[arg(long, value_enum, default_value_t)]
     pub role: Role,
+    /// Where process state was lost: go on at the log's end, and drop every deadline, hold and payment
+    /// step that was planned and not done
+    #[arg(long)]
+    pub processes_from_now: bool,
 }
 
 #[derive(Clone, Debug, Args)]

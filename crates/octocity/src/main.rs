@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod import;
+mod lost_processes;
 mod metrics;
 mod node;
 mod open_files;
@@ -63,8 +64,10 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 
 async fn dispatch(cli: Cli, config: &Config, output: Output) -> Result<(), Failure> {
     match cli.command {
-        Command::Serve(ServeArgs { role: Role::All }) => serve::run(config, output).await,
-        Command::Serve(ServeArgs { role: Role::Relay }) => relay::run(config, output).await,
+        Command::Serve(ServeArgs { role: Role::All, processes_from_now }) => {
+            serve::run(config, processes_from_now, output).await
+        }
+        Command::Serve(ServeArgs { role: Role::Relay, .. }) => relay::run(config, output).await,
         Command::Demo(args) => demo::run(config, &args, output).await,
         Command::Import(Import::Gates(args)) => import::command::gates(config, &args, output).await,
         Command::Import(Import::Occupancy(args)) => import::command::occupancy(config, &args, output).await,

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Gateway};
 use crate::failure::Failure;
+use crate::lost_processes;
 use crate::metrics::Vitals;
 use crate::node::{Following, Node};
 use crate::open_files;
@@ -38,7 +39,8 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(config: &Config) -> Result<Self, Failure> {
+    /// `processes_from_now`: lost process state is begun anew at the log's end.
+    pub async fn start(config: &Config, processes_from_now: bool) -> Result<Self, Failure> {
         config.check_listen()?;
         let node = Arc::new(Node::open(config).await?);
         let listener =
@@ -50,7 +52,7 @@ impl Server {
         };
         let following = Following::start(node.engine().await?);
         let (closing, closed) = watch::channel(false);
-        let executor = executor(&node, config.gateway).await?;
+        let executor = executor(&node, config.gateway, processes_from_now).await?;
         let relay = relaying.as_ref().map(Relaying::vitals);
         let vitals = Vitals::new(Arc::clone(&node), following.models.clone(), executor.progress(), relay);
         let processes = tokio::spawn(executor.run(closed.clone()));
@@ -97,8 +99,15 @@ impl Server {
     }
 }
 
-async fn executor(node: &Node, gateway: Option<Gateway>) -> Result<Arc<Executor>, Failure> {
+async fn executor(
+    node: &Node,
+    gateway: Option<Gateway>,
+    processes_from_now: bool,
+) -> Result<Arc<Executor>, Failure> {
     let (store, book) = node.processes.open()?;
+    if !processes_from_now {
+        lost_processes::check(node, &*store).await?;
+    }
     let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
     let gateway: Arc<dyn PaymentGateway> = match gateway {
         Some(Gateway::Simulated) => Arc::new(SimulatedGateway::open(book).await.map_err(failed)?),
@@ -144,9 +153,9 @@ pub fn say_where(server: &Server, output: Output) {
     output.say("Ctrl-C stops it.");
 }
 
-pub async fn run(config: &Config, output: Output) -> Result<(), Failure> {
+pub async fn run(config: &Config, processes_from_now: bool, output: Output) -> Result<(), Failure> {
     let mut told_to_stop = StopSignals::listen()?;
-    let server = Server::start(config).await?;
+    let server = Server::start(config, processes_from_now).await?;
     say_where(&server, output);
     told_to_stop.received().await;
     say_stopping();

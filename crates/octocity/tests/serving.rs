@@ -2,11 +2,15 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use support::Octocity;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -166,4 +170,34 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     assert!(lines.any(|line| line.unwrap().starts_with("Ctrl-C")));
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
     assert_eq!(process.wait().unwrap().code(), Some(0));
+}
+
+/// What processes planned stands in their file alone: a start without it would forget it, and says so instead.
+#[test]
+fn lost_process_state_is_not_begun_anew_without_a_word() {
+    let octocity = Octocity::new();
+    let server = Server::start(&octocity.data(), &["demo", "--passages-per-second", "40"]);
+    let begun = server.metric("octocity_events_appended_total");
+    server.until("traffic", |server| server.metric("octocity_events_appended_total") > begun + 50.0);
+    server.stop("-TERM");
+    for name in ["processes.db", "processes.db-wal", "processes.db-shm"] {
+        let _ = std::fs::remove_file(octocity.data().join(name));
+    }
+    let doctor = octocity.run(&["doctor", "--json"]);
+    assert_eq!(
+        (doctor.code, &doctor.json()["problems"][0]["of"]),
+        (5, &"processes".into()),
+        "{}",
+        doctor.stdout
+    );
+    // The second time the file is there, and empty.
+    for _ in 0..2 {
+        let refused = octocity.run(&["serve"]);
+        assert_eq!(refused.code, 3, "{}", refused.stderr);
+        assert!(refused.stderr.contains("--processes-from-now"), "{}", refused.stderr);
+    }
+    assert_eq!(octocity.run(&["doctor"]).code, 5);
+    Server::start(&octocity.data(), &["serve", "--processes-from-now"]).stop("-TERM");
+    assert_eq!(octocity.run(&["doctor"]).code, 0);
+    octocity.serve_once();
 }

@@ -37,7 +37,7 @@ pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(),
     let mut told_to_stop = StopSignals::listen()?;
     // Its drivers pay, and no money moves.
     let config = Config { gateway: Some(Gateway::Simulated), ..config.clone() };
-    let server = Server::start(&config).await?;
+    let server = Server::start(&config, false).await?;
     open_city(&server.node).await?;
     let traffic = Traffic::new(Arc::clone(&server.node), args.seed);
     traffic.find_parked().await.map_err(stopped)?;

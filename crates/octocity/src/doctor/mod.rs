@@ -12,11 +12,13 @@ use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::folder::{self, LogPlace};
 use octocity_commands::{Clock, ParkedStream, ProcessStoreError};
 use octocity_domain::Timestamp;
+use octocity_log::LogError;
 use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::config::{Config, EventStoreConfig, Gateway};
 use crate::failure::Failure;
+use crate::lost_processes;
 use crate::node::{Node, rows_failed};
 use crate::output::Output;
 
@@ -229,28 +231,36 @@ async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failur
 
 async fn look_at_processes(node: &Node, findings: &mut Findings) -> Result<(), Failure> {
     let unreadable = |error: ProcessStoreError| Failure::data(error.to_string());
-    if node.processes.exist() {
-        let (store, _) = node.processes.open()?;
-        let due = store.due(node.clock.now(), 1_000, &[]).await.map_err(unreadable)?;
-        for parked in store.parked().await.map_err(unreadable)? {
-            let ParkedStream { process, stream, revision, event_type, error } = parked;
-            findings.wrong(
-                format!("process {process}"),
-                format!(
-                    "{stream} stands still at {revision} ({event_type}: {error}); run a version that reads it, and \
-                     it goes on."
-                ),
-            );
+    if !node.processes.exist() {
+        let unread = |error: LogError| history::unreadable(node.log.name(), &error);
+        match lost_processes::has_reactions(&*node.events()).await.map_err(unread)? {
+            true => findings.wrong("processes", node.processes.lost()),
+            false => findings.well("processes", "none yet; octocity serve begins them at the log's end"),
         }
-        let checkpoints = store.checkpoints().await.map_err(unreadable)?;
-        match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.events())) {
-            Err(misplaced) => findings.wrong("processes", node.processes.misplaced(misplaced)),
-            Ok(()) => {
-                findings.well(
-                    "processes",
-                    format!("{} effect(s) due; octocity serve carries them out", due.len()),
-                );
-            }
+        return Ok(());
+    }
+    let (store, _) = node.processes.open()?;
+    if let Err(lost) = lost_processes::check(node, &*store).await {
+        findings.wrong("processes", lost.message);
+        return Ok(());
+    }
+    let due = store.due(node.clock.now(), 1_000, &[]).await.map_err(unreadable)?;
+    for parked in store.parked().await.map_err(unreadable)? {
+        let ParkedStream { process, stream, revision, event_type, error } = parked;
+        findings.wrong(
+            format!("process {process}"),
+            format!(
+                "{stream} stands still at {revision} ({event_type}: {error}); run a version that reads it, and \
+                 it goes on."
+            ),
+        );
+    }
+    let checkpoints = store.checkpoints().await.map_err(unreadable)?;
+    match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.events())) {
+        Err(misplaced) => findings.wrong("processes", node.processes.misplaced(misplaced)),
+        Ok(()) => {
+            findings
+                .well("processes", format!("{} effect(s) due; octocity serve carries them out", due.len()));
         }
     }
     Ok(())

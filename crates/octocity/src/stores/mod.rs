@@ -89,7 +89,7 @@ impl Processes {
             #[cfg(feature = "distributed")]
             Self::InPostgres { file, .. } if file.exists() => Err(Failure::data(format!(
                 "{} holds what processes have not done yet, and PostgreSQL does not know it; go on without \
-                 [postgres], or move the file away to start at the log's end now, which drops every planned \
+                 [postgres], or move the file away and start once with --processes-from-now, which drops every planned \
                  deadline, hold and payment step that is not done.",
                 file.display()
             ))),
@@ -98,14 +98,32 @@ impl Processes {
         }
     }
 
+    /// What to do where they are missing beside a log that they once followed.
+    pub fn lost(&self) -> String {
+        let (what, remedy) = match self {
+            Self::InFile(_) => {
+                ("processes.db is missing or empty", "restore it and the log from the same backup")
+            }
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { .. } => (
+                "PostgreSQL does not know how far the processes were",
+                "restore its schema and the log from backups of the same moment",
+            ),
+        };
+        format!(
+            "{what}, and the event log has history that they followed: {remedy}, or start once with octocity serve \
+             --processes-from-now, which drops every planned deadline, hold and payment step that is not done."
+        )
+    }
+
     /// What to do about processes that are not of the log beside them.
     pub fn misplaced(&self, misplaced: Misplaced) -> String {
         match self {
             Self::InFile(_) => misplaced.to_string(),
             #[cfg(feature = "distributed")]
             Self::InPostgres { .. } => "What processes remember in PostgreSQL is ahead of the event log, or of another one: \
-                restore both from backups of the same moment, or name another schema under [postgres] to start at \
-                the log's end now, which drops every planned deadline, hold and payment step that is not done."
+                restore both from backups of the same moment, or name another schema under [postgres] and start once \
+                with --processes-from-now, which drops every planned deadline, hold and payment step that is not done."
                 .to_owned(),
         }
     }

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS sessions
     revision UInt64,
     number UInt8,
     happened_at DateTime64(3, 'UTC'),
-    what LowCardinality(String) COMMENT 'OPENED, ENDED, RETIMED, ADJUSTED, CREDITED, REVERSED',
+    what LowCardinality(String) COMMENT 'OPENED, ENDED, RETIMED, ADJUSTED, CREDITED, REVERSED, MERGED, TAKEN_OVER',
     pool LowCardinality(Nullable(String)),
     tariff LowCardinality(Nullable(String)) COMMENT 'its version, as pinned at the opening',
     ended_at Nullable(DateTime64(3, 'UTC')),
@@ -128,11 +128,10 @@ CREATE TABLE IF NOT EXISTS checkpoints
 (
     log UUID,
     epoch UInt32,
-    partition UInt32 COMMENT 'of the topic; 0 where the log itself is read',
     position UInt64
 )
 ENGINE = ReplacingMergeTree(position)
-ORDER BY (log, epoch, partition);
+ORDER BY (log, epoch);
 
 -- Events that could not be read: they have no facts.
 CREATE TABLE IF NOT EXISTS unread

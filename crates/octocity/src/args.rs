@@ -35,6 +35,9 @@ Configuration, each stronger than the one before it:
     log_topic = \"octocity.log\"   events_topic = \"octocity.events\"   create_topics = true
     source = \"/octocity\"   relay = \"octocity-relay\"   password_file = \"/run/secrets/kafka\"
     client = { \"security.protocol\" = \"sasl_ssl\", \"sasl.username\" = \"octocity\" }
+    [clickhouse]                 # what answers analysts; without it, the read models
+    url = \"http://127.0.0.1:8123\"   user = \"octocity\"   password_file = \"/run/secrets/clickhouse\"
+    database = \"octocity\"   compression = true   keep_days = 1100   # facts; sums per day stay
     [tokens]                     # needed to listen on anything but this machine
     gate-camera-1 = \"<sha256 of the token, 64 hex digits>\"
 

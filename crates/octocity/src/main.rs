@@ -1,6 +1,7 @@
 //! Octocity: one binary that runs a city's car parks. This crate reads the command line and the configuration,
 //! and wires everything together; it holds no rule of parking.
 
+mod analytics;
 mod args;
 mod bench;
 mod config;

@@ -13,6 +13,7 @@ use octocity_projections::ReadModels;
 use octocity_projections::payments::queries::unresolved;
 use tokio::sync::watch;
 
+use crate::analytics::TellingVitals;
 use crate::node::Node;
 use crate::output::resident_bytes;
 use crate::relay::RelayVitals;
@@ -25,6 +26,7 @@ pub struct Vitals {
     models: ReadModels,
     processes: watch::Receiver<Progress>,
     relay: Option<RelayVitals>,
+    figures: Option<TellingVitals>,
     /// The log's head that the start found.
     begun_at: Position,
     /// Set once the projections and the processes had caught up with that.
@@ -39,7 +41,13 @@ impl Vitals {
         relay: Option<RelayVitals>,
     ) -> Self {
         let begun_at = node.head();
-        Self { node, models, processes, relay, begun_at, caught_up: AtomicBool::new(false) }
+        let caught_up = AtomicBool::new(false);
+        Self { node, models, processes, relay, figures: None, begun_at, caught_up }
+    }
+
+    #[must_use]
+    pub fn with_figures(self, figures: Option<TellingVitals>) -> Self {
+        Self { figures, ..self }
     }
 }
 
@@ -116,6 +124,9 @@ impl Probes for Vitals {
         self.write_unresolved(&mut text).await;
         if let Some(relay) = &self.relay {
             relay.write(self.lag_seconds(relay.position()).await, &mut text);
+        }
+        if let Some(figures) = &self.figures {
+            figures.write(self.lag_seconds(figures.position()).await, &mut text);
         }
         text.gauge("octocity_live_topics", "What subscribers listen to.", self.models.live.topics());
         text.gauge("octocity_resident_bytes", "Memory in use.", resident_bytes());

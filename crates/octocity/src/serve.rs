@@ -7,10 +7,13 @@ use std::time::Duration;
 use octocity_adapters::gateway::{NoGateway, SimulatedGateway};
 use octocity_api::{ApiState, Auth, Limits, TokenEntry};
 use octocity_commands::{Executor, ExecutorError, PaymentGateway, ProcessStoreError};
+use octocity_log::WholeLog;
+use octocity_projections::ReadModels;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::analytics::{self, ServerAway, Telling};
 use crate::config::{Config, Gateway};
 use crate::failure::Failure;
 use crate::lost_processes;
@@ -35,6 +38,7 @@ pub struct Server {
     web: JoinHandle<()>,
     processes: JoinHandle<()>,
     relaying: Option<Relaying>,
+    telling: Option<Telling>,
     pruning: JoinHandle<()>,
 }
 
@@ -52,9 +56,12 @@ impl Server {
         };
         let following = Following::start(node.engine().await?);
         let (closing, closed) = watch::channel(false);
+        let mut models = following.models.clone();
+        let telling = tell_figures(config, &node, &mut models, closed.clone()).await?;
         let executor = executor(&node, config.gateway, processes_from_now).await?;
         let relay = relaying.as_ref().map(Relaying::vitals);
-        let vitals = Vitals::new(Arc::clone(&node), following.models.clone(), executor.progress(), relay);
+        let vitals = Vitals::new(Arc::clone(&node), models.clone(), executor.progress(), relay)
+            .with_figures(telling.as_ref().map(Telling::vitals));
         let processes = tokio::spawn(executor.run(closed.clone()));
         let handler = Arc::clone(&node.handler);
         let pruning = tokio::spawn(async move { handler.prune_daily().await });
@@ -62,7 +69,7 @@ impl Server {
         let router = octocity_api::router(ApiState {
             handler: Arc::clone(&node.handler),
             log: node.events(),
-            models: following.models.clone(),
+            models,
             clock: Arc::clone(&node.clock),
             auth: auth(config),
             limits,
@@ -73,7 +80,7 @@ impl Server {
         });
         let web = tokio::spawn(octocity_api::serve(listener, router, limits, closed));
         let gateway = config.gateway;
-        Ok(Self { node, address, gateway, following, closing, web, processes, relaying, pruning })
+        Ok(Self { node, address, gateway, following, closing, web, processes, relaying, telling, pruning })
     }
 
     /// True once the server is to stop.
@@ -95,8 +102,25 @@ impl Server {
             // Its fault was told when it ended, and is none of what is served.
             drop(relaying.stop().await);
         }
+        if let Some(telling) = self.telling {
+            drop(telling.stop().await);
+        }
         self.following.stop().await
     }
+}
+
+/// Where ClickHouse is configured, it is told the facts of the log, and answers analysts.
+async fn tell_figures(
+    config: &Config,
+    node: &Node,
+    models: &mut ReadModels,
+    stop: watch::Receiver<bool>,
+) -> Result<Option<Telling>, Failure> {
+    let Some(clickhouse) = &config.clickhouse else { return Ok(None) };
+    let log = node.events();
+    models.figures = analytics::figures(clickhouse, log.id(), log.epoch())?;
+    let tail = Arc::new(WholeLog(log));
+    Ok(Some(Telling::start(clickhouse, tail, ServerAway::TryAgain, stop).await?))
 }
 
 async fn executor(

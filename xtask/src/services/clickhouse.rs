@@ -62,7 +62,11 @@ impl Service for ClickHouse {
         daemon::stop(home)
     }
 
-    fn config(&self, _: &Home) -> Result<String, String> {
-        Ok(String::new())
+    /// The front does not compress.
+    fn config(&self, home: &Home) -> Result<String, String> {
+        Ok(format!(
+            "\n[clickhouse]\nurl = \"http://{}\"\ndatabase = \"octocity\"\ncompression = false\n",
+            home.address()?
+        ))
     }
 }

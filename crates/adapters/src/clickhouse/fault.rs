@@ -54,6 +54,8 @@ pub enum Fault {
     ClickHouse(String),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 impl From<Error> for Fault {
@@ -65,7 +67,7 @@ impl From<Error> for Fault {
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::ClickHouse(_) => Self::Unavailable(fault.to_string()),
+            Fault::ClickHouse(_) | Fault::Open(_) => Self::Unavailable(fault.to_string()),
             Fault::Log(error) => Self::Log(error),
         }
     }
@@ -78,6 +80,26 @@ const ACCESS_DENIED: u32 = 497;
 const AUTHENTICATION_FAILED: u32 = 516;
 
 impl OpenError {
+    /// Stable; see docs/errors.md.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Address => "CLICKHOUSE_ADDRESS",
+            Self::DatabaseName => "CLICKHOUSE_DATABASE_NAME",
+            Self::Unreachable { .. } => "CLICKHOUSE_UNREACHABLE",
+            Self::NotLetIn { .. } => "CLICKHOUSE_CREDENTIALS",
+            Self::NotAllowed { .. } => "CLICKHOUSE_NOT_ALLOWED",
+            Self::Newer { .. } => "CLICKHOUSE_NEWER",
+            Self::OtherLog { .. } => "CLICKHOUSE_OTHER_LOG",
+            Self::AheadOfLog { .. } => "CLICKHOUSE_AHEAD_OF_LOG",
+            Self::Unusable { .. } => "CLICKHOUSE_UNUSABLE",
+        }
+    }
+
+    /// It may pass by itself.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Unusable { .. })
+    }
+
     pub(super) fn of(place: &Place, error: &Error) -> Self {
         let (place, reason) = (place.clone(), reason(error));
         match (error, code(error)) {

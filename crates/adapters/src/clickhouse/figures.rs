@@ -17,7 +17,7 @@ use octocity_projections::{RowError, StoreError};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::server::ClickHouse;
+use super::server::{ClickHouse, patiently};
 use super::stays;
 
 const HOUR_MILLIS: i64 = 3_600_000;
@@ -121,7 +121,7 @@ impl ClickHouseFigures {
 impl Figures for ClickHouseFigures {
     async fn reached(&self, position: Position, at_most: Duration) -> Result<bool, StoreError> {
         let sql = format!(
-            "SELECT min(position) AS position FROM checkpoints FINAL WHERE log = '{}' AND epoch = {}",
+            "SELECT max(checkpoints.position) AS position FROM checkpoints FINAL WHERE log = '{}' AND epoch = {}",
             self.log.0, self.epoch
         );
         let there = async {
@@ -183,7 +183,7 @@ impl Figures for ClickHouseFigures {
         let mut days: HashMap<FacilityId, RevenueDays> =
             scopes.iter().map(|scope| (scope.facility, RevenueDays::new(scope))).collect();
         let mut sessions = self.server.cursor::<Session>(&sql)?;
-        while let Some(found) = sessions.next().await.map_err(super::Fault::from)? {
+        while let Some(found) = patiently(sessions.next()).await.map_err(super::Fault::from)? {
             let key = (FacilityId(found.facility), VisitId(found.visit));
             let events = found.events.iter().map(|event| serde_json::from_str::<SessionEvent>(event));
             let events = events.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(&error))?;

@@ -159,6 +159,8 @@ impl SessionRow {
             SessionEvent::ChargeAdjusted { amount, .. } => of_money("ADJUSTED", amount),
             SessionEvent::CreditApplied { amount, .. } => of_money("CREDITED", amount),
             SessionEvent::CreditReversed { amount, .. } => of_money("REVERSED", amount),
+            SessionEvent::StayMerged { .. } => told("MERGED"),
+            SessionEvent::StayTakenOver { .. } => told("TAKEN_OVER"),
         })
     }
 }

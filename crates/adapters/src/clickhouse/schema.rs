@@ -1,7 +1,7 @@
 //! The tables' form, and how an older one is brought up.
 
-use clickhouse::Row;
 use clickhouse::error::Error;
+use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 
 use super::fault::OpenError;
@@ -24,21 +24,39 @@ struct Made {
 }
 
 pub async fn prepare(server: &ClickHouse) -> Result<(), OpenError> {
-    let place = &server.place;
-    match bring_up(server).await {
-        Ok(found) if found as usize > MIGRATIONS.len() => {
-            Err(OpenError::Newer { place: place.clone(), found, known: MIGRATIONS.len() as u32 })
-        }
-        Ok(_) => set_time_to_live(server).await.map_err(|error| OpenError::of(place, &error)),
-        Err(error) => Err(OpenError::of(place, &error)),
+    let fault = |error: Error| OpenError::of(&server.place, &error);
+    check(server, bring_up(server).await.map_err(fault)?)?;
+    set_time_to_live(server).await.map_err(fault)
+}
+
+/// Refuses what `prepare` would refuse, and changes nothing.
+pub async fn look(server: &ClickHouse, outside: &Client) -> Result<(), OpenError> {
+    let fault = |error: Error| OpenError::of(&server.place, &error);
+    let database = &server.place.database;
+    let asked = format!("SELECT count() FROM system.tables WHERE database = '{database}' AND name = 'form'");
+    match outside.query(&asked).fetch_one::<u64>().await.map_err(fault)? {
+        0 => Ok(()),
+        _ => check(server, version(server).await.map_err(fault)?),
     }
+}
+
+fn check(server: &ClickHouse, found: u32) -> Result<(), OpenError> {
+    let known = MIGRATIONS.len() as u32;
+    match found > known {
+        true => Err(OpenError::Newer { place: server.place.clone(), found, known }),
+        false => Ok(()),
+    }
+}
+
+async fn version(server: &ClickHouse) -> Result<u32, Error> {
+    let found = server.client.query("SELECT max(form.version) AS version FROM form").fetch_one::<Form>();
+    Ok(found.await?.version)
 }
 
 /// Returns the version that is there then. A migration that was stopped is run again: its statements allow it.
 async fn bring_up(server: &ClickHouse) -> Result<u32, Error> {
     server.execute(FORM).await?;
-    let known = server.client.query("SELECT max(version) AS version FROM form").fetch_one::<Form>().await?;
-    let mut version = known.version;
+    let mut version = version(server).await?;
     for migration in MIGRATIONS.iter().skip(version as usize) {
         for statement in statements(migration) {
             server.execute(statement).await?;

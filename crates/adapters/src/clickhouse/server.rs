@@ -1,12 +1,17 @@
 //! One database of ClickHouse, reached by HTTP.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
+use clickhouse::error::Error;
 use clickhouse::query::RowCursor;
 use clickhouse::{Client, Compression, RowOwned, RowRead, RowWrite};
 
 use super::fault::{Fault, OpenError};
 use super::schema;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub struct ClickHouseOptions {
@@ -40,13 +45,15 @@ pub struct Place {
 #[derive(Clone)]
 pub struct ClickHouse {
     pub(super) client: Client,
+    /// Not within the database, which may have to be made.
+    outside: Client,
     pub(super) place: Place,
     pub(super) keep_days: Option<u32>,
 }
 
 impl ClickHouse {
-    /// Makes database and tables where they lack, brings an older schema up, and sets the time to live.
-    pub async fn open(options: &ClickHouseOptions) -> Result<Self, OpenError> {
+    /// Asks nothing yet; only the options are looked at.
+    pub fn try_new(options: &ClickHouseOptions) -> Result<Self, OpenError> {
         if !options.url.starts_with("http://") || options.url.contains(char::is_whitespace) {
             return Err(OpenError::Address);
         }
@@ -55,30 +62,49 @@ impl ClickHouse {
             return Err(OpenError::DatabaseName);
         }
         let compression = if options.compression { Compression::Lz4 } else { Compression::None };
-        let mut client = Client::default().with_url(&options.url).with_compression(compression);
+        let mut outside = Client::default().with_url(&options.url).with_compression(compression);
         if !options.user.is_empty() {
-            client = client.with_user(&options.user).with_password(&options.password);
+            outside = outside.with_user(&options.user).with_password(&options.password);
         }
         let place = Place {
             url: options.url.clone(),
             user: if options.user.is_empty() { "default".to_owned() } else { options.user.clone() },
             database: options.database.clone(),
         };
-        let make = format!("CREATE DATABASE IF NOT EXISTS `{}`", options.database);
-        client.query(&make).execute().await.map_err(|error| OpenError::of(&place, &error))?;
-        let client = client.with_database(&options.database);
-        let server = Self { client, place, keep_days: options.keep_days };
-        schema::prepare(&server).await?;
+        let client = outside.clone().with_database(&options.database);
+        Ok(Self { client, outside, place, keep_days: options.keep_days })
+    }
+
+    /// With all that is needed in place.
+    pub async fn open(options: &ClickHouseOptions) -> Result<Self, OpenError> {
+        let server = Self::try_new(options)?;
+        server.prepare().await?;
         Ok(server)
     }
 
-    pub(super) async fn execute(&self, sql: &str) -> Result<(), clickhouse::error::Error> {
+    /// Makes database and tables where they lack, brings an older schema up, and sets the time to live.
+    pub async fn prepare(&self) -> Result<(), OpenError> {
+        let make = format!("CREATE DATABASE IF NOT EXISTS `{}`", self.place.database);
+        let made = patiently(self.outside.query(&make).execute()).await;
+        made.map_err(|error| OpenError::of(&self.place, &error))?;
+        schema::prepare(self).await
+    }
+
+    /// Says which server it is, without changing anything there.
+    pub async fn look(&self) -> Result<String, OpenError> {
+        let said = self.outside.query("SELECT version()").fetch_one::<String>().await;
+        let version = said.map_err(|error| OpenError::of(&self.place, &error))?;
+        schema::look(self, &self.outside).await?;
+        Ok(format!("{} at {}, version {version}", self.place.database, self.place.url))
+    }
+
+    pub(super) async fn execute(&self, sql: &str) -> Result<(), Error> {
         // A question mark would ask for a value.
-        self.client.query(&sql.replace('?', "??")).execute().await
+        patiently(self.client.query(&sql.replace('?', "??")).execute()).await
     }
 
     pub(super) async fn all<R: RowOwned + RowRead>(&self, sql: &str) -> Result<Vec<R>, Fault> {
-        Ok(self.client.query(&sql.replace('?', "??")).fetch_all::<R>().await?)
+        Ok(patiently(self.client.query(&sql.replace('?', "??")).fetch_all::<R>()).await?)
     }
 
     /// The rows one by one, as they come.
@@ -96,10 +122,16 @@ impl ClickHouse {
         if rows.peek().is_none() {
             return Ok(());
         }
-        let mut insert = self.client.insert::<R>(table).await?;
+        let mut insert = patiently(self.client.insert::<R>(table)).await?;
+        insert = insert.with_timeouts(Some(PATIENCE), Some(PATIENCE));
         for row in rows {
             insert.write(&row).await?;
         }
         Ok(insert.end().await?)
     }
+}
+
+/// A server that stands still is as one that is down.
+pub(super) async fn patiently<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(Error::TimedOut))
 }

@@ -22,6 +22,8 @@ const PAGE: usize = 4_096;
 const DAY_MILLIS: i64 = 86_400_000;
 /// How many days are made anew by one statement: it stays well below the longest text that ClickHouse parses.
 const DAYS_AT_ONCE: usize = 2_000;
+/// For how long a checkpoint may be ahead of what this process has heard of the log's head: its predecessor heard more.
+const HEAR: Duration = Duration::from_secs(3);
 /// The pauses while ClickHouse is down, each twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -46,8 +48,10 @@ pub struct AnalyticsSink {
     log: LogId,
     epoch: u32,
     options: SinkOptions,
+    /// Its checkpoint is taken up. After a fault it is not known what is written.
+    has_begun: bool,
     /// Up to where all is written.
-    written: Position,
+    written: watch::Sender<Position>,
     /// Up to where facts are taken.
     taken: Position,
     facts: Vec<Fact>,
@@ -61,7 +65,6 @@ struct CheckpointRow {
     #[serde(with = "clickhouse::serde::uuid")]
     log: Uuid,
     epoch: u32,
-    partition: u32,
     position: u64,
 }
 
@@ -75,32 +78,45 @@ struct Unread {
 }
 
 impl AnalyticsSink {
-    /// Takes up the checkpoint. That of an earlier epoch of this log counts as none: its facts are told again, and are
-    /// the same rows.
-    pub async fn open(server: ClickHouse, tail: &dyn Tail, options: SinkOptions) -> Result<Self, OpenError> {
-        let (log, epoch, head) = (tail.id(), tail.epoch(), *tail.head().borrow());
-        let place = server.place.clone();
-        let known =
-            server.all::<CheckpointRow>("SELECT log, epoch, partition, position FROM checkpoints FINAL");
+    /// For the facts of one log. Nothing is asked yet.
+    pub fn new(server: ClickHouse, tail: &dyn Tail, options: SinkOptions) -> Self {
+        let (log, epoch, taken) = (tail.id(), tail.epoch(), Position::default());
+        let (written, facts, unread) = (watch::Sender::new(taken), Vec::new(), Vec::new());
+        Self { server, log, epoch, options, has_begun: false, written, taken, facts, unread, since: None }
+    }
+
+    /// Makes what is needed, and takes up the checkpoint. That of an earlier epoch of this log counts as none: its facts
+    /// are told again, and are the same rows.
+    pub async fn begin(&mut self, tail: &dyn Tail) -> Result<(), OpenError> {
+        self.server.prepare().await?;
+        let place = self.server.place.clone();
+        let known = self.server.all::<CheckpointRow>("SELECT log, epoch, position FROM checkpoints FINAL");
         let known = match known.await {
             Ok(known) => known,
             Err(fault) => return Err(OpenError::Unusable { place, reason: fault.to_string() }),
         };
-        if let Some(other) = known.iter().find(|known| known.log != log.0 || known.epoch > epoch) {
-            return Err(OpenError::OtherLog { place, found: LogId(other.log), own: log });
+        let is_other = |known: &&CheckpointRow| known.log != self.log.0 || known.epoch > self.epoch;
+        if let Some(other) = known.iter().find(is_other) {
+            return Err(OpenError::OtherLog { place, found: LogId(other.log), own: self.log });
         }
-        let written = known.iter().find(|known| known.epoch == epoch).map_or(0, |known| known.position);
-        if written > head.0 {
+        let written = known.iter().find(|known| known.epoch == self.epoch).map_or(0, |known| known.position);
+        let mut head = tail.head();
+        let heard = tokio::time::timeout(HEAR, head.wait_for(|head| head.0 >= written)).await;
+        if !matches!(heard, Ok(Ok(_))) {
             return Err(OpenError::AheadOfLog { place });
         }
-        let written = Position(written);
-        let (facts, unread) = (Vec::new(), Vec::new());
-        Ok(Self { server, log, epoch, options, written, taken: written, facts, unread, since: None })
+        self.taken = Position(written);
+        self.written.send_replace(self.taken);
+        self.facts.clear();
+        self.unread.clear();
+        self.since = None;
+        self.has_begun = true;
+        Ok(())
     }
 
     /// Up to where the answers tell of the log.
-    pub const fn position(&self) -> Position {
-        self.written
+    pub fn written(&self) -> watch::Receiver<Position> {
+        self.written.subscribe()
     }
 
     /// Takes the facts of the events after those that were taken before.
@@ -125,8 +141,7 @@ impl AnalyticsSink {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Writes what was taken: facts, then the sums of their days, then the checkpoint. After a fault all of it is
-    /// written again.
+    /// Writes what was taken: facts, then the sums of their days, then the checkpoint.
     pub async fn write(&mut self) -> Result<(), Fault> {
         let told = &self.facts;
         self.server.insert("movements", told.iter().filter_map(MovementRow::of)).await?;
@@ -135,10 +150,9 @@ impl AnalyticsSink {
         self.server.insert("payments", told.iter().filter_map(PaymentRow::of)).await?;
         self.server.insert("unread", self.unread.iter().cloned()).await?;
         self.sum_days().await?;
-        let checkpoint =
-            CheckpointRow { log: self.log.0, epoch: self.epoch, partition: 0, position: self.taken.0 };
+        let checkpoint = CheckpointRow { log: self.log.0, epoch: self.epoch, position: self.taken.0 };
         self.server.insert("checkpoints", std::iter::once(checkpoint)).await?;
-        self.written = self.taken;
+        self.written.send_replace(self.taken);
         self.facts.clear();
         self.unread.clear();
         self.since = None;
@@ -175,14 +189,17 @@ impl AnalyticsSink {
     /// Writes all there is up to the head as it is now or later.
     pub async fn catch_up(&mut self, tail: &dyn Tail) -> Result<Position, Fault> {
         self.read_on(tail).await?;
-        if self.written < self.taken {
+        if *self.written.borrow() < self.taken {
             self.write().await?;
         }
-        Ok(self.written)
+        Ok(self.taken)
     }
 
     /// Takes up to the head, and writes whatever is a whole block or has waited long enough.
     async fn read_on(&mut self, tail: &dyn Tail) -> Result<(), Fault> {
+        if !self.has_begun {
+            self.begin(tail).await?;
+        }
         loop {
             if self.facts.len() >= self.options.block_facts || self.waits() == Some(Duration::ZERO) {
                 self.write().await?;
@@ -204,20 +221,32 @@ impl AnalyticsSink {
         self.since.map(|since| self.options.wait.saturating_sub(since.elapsed()))
     }
 
-    /// Follows until `shutdown` is true or its sender is gone. A fault is logged when it begins and when it is over;
-    /// the pauses between grow up to a bound, and no more is read meanwhile.
-    pub async fn run(mut self, tail: Arc<dyn Tail>, mut shutdown: watch::Receiver<bool>) {
+    /// Follows until `shutdown` is true or its sender is gone. A fault is logged when it begins and when it is over; the
+    /// pauses between grow up to a bound, and afterwards the checkpoint is taken up again. One that does not pass is
+    /// returned.
+    pub async fn run(
+        mut self,
+        tail: Arc<dyn Tail>,
+        mut shutdown: watch::Receiver<bool>,
+    ) -> Result<(), OpenError> {
         let mut head = tail.head();
         let mut pause = None::<Duration>;
         while !*shutdown.borrow() {
             head.borrow_and_update();
-            match self.read_on(&*tail).await {
+            let read = tokio::select! {
+                read = self.read_on(&*tail) => read,
+                // What is not written is told again by the next one.
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+            };
+            match read {
                 Ok(()) => {
                     if pause.take().is_some() {
                         tracing::info!("figures go on");
                     }
                 }
+                Err(Fault::Open(error)) if !error.is_transient() => return Err(error),
                 Err(error) => {
+                    self.has_begun = false;
                     if pause.is_none() {
                         tracing::error!(%error, "figures stand still; they are tried again");
                     }
@@ -239,8 +268,9 @@ impl AnalyticsSink {
             tokio::select! {
                 biased;
                 () = next => {}
-                gone = shutdown.changed() => if gone.is_err() { return },
+                gone = shutdown.changed() => if gone.is_err() { return Ok(()) },
             }
         }
+        Ok(())
     }
 }

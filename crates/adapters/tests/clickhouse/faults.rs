@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use octocity_adapters::clickhouse::{AnalyticsSink, SinkOptions};
+use octocity_adapters::clickhouse::SinkOptions;
 use octocity_log::EventLog;
 use octocity_projections::analytics::Figures;
 use octocity_projections::analytics::contract::{Answers, same_answers};
@@ -75,7 +75,7 @@ async fn stopped_between_facts_and_checkpoint_it_tells_the_facts_again() {
     let history = long_history().await;
     let tail = tail(&history);
     let options = SinkOptions { block_facts: 300, ..SinkOptions::default() };
-    let mut sink = AnalyticsSink::open(database.open().await, &*tail, options).await.unwrap();
+    let mut sink = database.sink(&*tail, options).await.unwrap();
     way.keeps_checkpoints_back.store(true, Ordering::SeqCst);
     assert!(sink.catch_up(&*tail).await.is_err());
     drop(sink);
@@ -96,7 +96,7 @@ async fn figures_go_on_when_the_server_is_back() {
     let mut history = long_history().await;
     let tail = tail(&history);
     let options = SinkOptions { wait: Duration::from_millis(50), ..SinkOptions::default() };
-    let sink = AnalyticsSink::open(database.open().await, &*tail, options).await.unwrap();
+    let sink = database.sink(&*tail, options).await.unwrap();
     database.options.url = direct;
     way.shut.store(true, Ordering::SeqCst);
     let (stop, stopped) = watch::channel(false);
@@ -109,5 +109,5 @@ async fn figures_go_on_when_the_server_is_back() {
     assert!(answers.reached(late, Duration::from_secs(30)).await.unwrap());
     same_answers(&answers, &history).await;
     stop.send(true).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
 }

@@ -4,6 +4,8 @@
 //! Every test has a database to itself.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "other tests stop it")]
+mod engine;
 mod faults;
 mod opening;
 mod server;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use octocity_adapters::clickhouse::{AnalyticsSink, ClickHouseFigures, SinkOptions};
+use octocity_adapters::clickhouse::{ClickHouseFigures, SinkOptions};
 use octocity_domain::Interval;
 use octocity_log::{EventLog, Tail, WholeLog};
 use octocity_projections::analytics::contract::{Answers, same_answers, scope};
@@ -39,7 +41,7 @@ impl Answers for Database {
         let server = self.open().await;
         let tail = tail(history);
         let options = SinkOptions { block_facts: 500, ..SinkOptions::default() };
-        let mut sink = AnalyticsSink::open(server.clone(), &*tail, options).await.unwrap();
+        let mut sink = self.sink(&*tail, options).await.unwrap();
         let position = sink.catch_up(&*tail).await.unwrap();
         let figures = figures(&server, history);
         assert!(figures.reached(position, Duration::from_secs(1)).await.unwrap());

@@ -1,6 +1,6 @@
 //! What a database says of itself that cannot be used, and how one is made.
 
-use octocity_adapters::clickhouse::{AnalyticsSink, ClickHouse, SinkOptions};
+use octocity_adapters::clickhouse::{ClickHouse, SinkOptions};
 use octocity_projections::testing::{History, facility};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -89,13 +89,13 @@ async fn facts_of_another_log_are_refused() {
     let mut history = History::default();
     history.register(facility(1)).await;
     let ours = tail(&history);
-    let mut sink = AnalyticsSink::open(database.open().await, &*ours, SinkOptions::default()).await.unwrap();
+    let mut sink = database.sink(&*ours, SinkOptions::default()).await.unwrap();
     sink.catch_up(&*ours).await.unwrap();
     let other = tail(&History::default());
-    let opened = AnalyticsSink::open(database.open().await, &*other, SinkOptions::default()).await;
+    let opened = database.sink(&*other, SinkOptions::default()).await;
     let said = opened.err().unwrap().to_string();
     assert!(said.contains("belongs to another log") || said.contains("put back to an older state"), "{said}");
-    database.sql("INSERT INTO checkpoints VALUES ('00000000-0000-4000-8000-000000000001', 1, 0, 7)").await;
-    let opened = AnalyticsSink::open(database.open().await, &*ours, SinkOptions::default()).await;
+    database.sql("INSERT INTO checkpoints VALUES ('00000000-0000-4000-8000-000000000001', 1, 7)").await;
+    let opened = database.sink(&*ours, SinkOptions::default()).await;
     assert!(opened.err().unwrap().to_string().contains("belongs to another log"));
 }

@@ -1,44 +1,19 @@
 //! An engine to test on, and a database for each test.
 
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use octocity_adapters::clickhouse::{ClickHouse, ClickHouseOptions};
+use octocity_adapters::clickhouse::{AnalyticsSink, ClickHouse, ClickHouseOptions, OpenError, SinkOptions};
+use octocity_log::Tail;
+
+use crate::engine::Engine;
 
 /// The address of the engine that all tests share.
 pub fn url() -> &'static str {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
     static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| std::env::var("OCTOCITY_TEST_CLICKHOUSE").unwrap_or_else(|_| start()))
-}
-
-/// A front of our own before the engine. It ends when we end, however that comes: its standard input closes.
-fn start() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let python = target.join("services/clickhouse/venv/bin/python");
-    assert!(
-        python.exists(),
-        "lacking: ClickHouse. Run 'cargo xtask services up' once, which gets its engine (chdb), or name a server of \
-         version 24 or newer in OCTOCITY_TEST_CLICKHOUSE, as http://user:password@host:8123"
-    );
-    let folder = tempfile::Builder::new().prefix("octocity-clickhouse-").tempdir().unwrap().keep();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let watch = r#""$1" "$2" "$3" "$4/data" & front=$!; read -r _; kill "$front"; sleep 1; rm -rf "$4""#;
-    let mut sh = Command::new("sh");
-    sh.args(["-c", watch, "sh"]).arg(python).arg(root.join("xtask/services/clickhouse.py"));
-    sh.arg(port.to_string()).arg(&folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let watchdog: Child = sh.spawn().unwrap();
-    std::mem::forget(watchdog);
-    let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the front did not begin to listen within 60 s");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    format!("http://127.0.0.1:{port}")
+    let own = || ENGINE.get_or_init(Engine::start).url();
+    URL.get_or_init(|| std::env::var("OCTOCITY_TEST_CLICKHOUSE").unwrap_or_else(|_| own()))
 }
 
 /// A database that nobody else uses, dropped with this.
@@ -71,6 +46,13 @@ impl Database {
     /// Opened anew at each call, as after a restart.
     pub async fn open(&self) -> ClickHouse {
         ClickHouse::open(&self.options).await.unwrap()
+    }
+
+    /// A sink that has taken up its checkpoint.
+    pub async fn sink(&self, tail: &dyn Tail, options: SinkOptions) -> Result<AnalyticsSink, OpenError> {
+        let mut sink = AnalyticsSink::new(ClickHouse::try_new(&self.options)?, tail, options);
+        sink.begin(tail).await?;
+        Ok(sink)
     }
 
     /// What a person would do with its client.

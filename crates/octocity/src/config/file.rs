@@ -7,12 +7,12 @@ use octocity_api::nearest::hint;
 use toml::{Table, Value};
 
 use super::{
-    Gateway, Layer, Token, check_connections, check_queue, check_retention_days, eventstoredb, kafka,
-    parse_level, postgres, shown,
+    Gateway, Layer, Token, check_connections, check_queue, check_retention_days, clickhouse, eventstoredb,
+    kafka, parse_level, postgres, shown,
 };
 use crate::failure::Failure;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "data",
     "listen",
     "log",
@@ -24,6 +24,7 @@ const KEYS: [&str; 11] = [
     "eventstoredb",
     "postgres",
     "kafka",
+    "clickhouse",
 ];
 
 pub fn read(path: &Path) -> Result<Layer, Failure> {
@@ -54,6 +55,7 @@ fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), F
         "tokens" => layer.tokens = Some(tokens(value, &of)?),
         "eventstoredb" => layer.eventstoredb = Some(eventstoredb::read(value, path)?),
         "kafka" => layer.kafka = Some(kafka::read(value, path)?),
+        "clickhouse" => layer.clickhouse = Some(clickhouse::read(value, path)?),
         "postgres" => layer.postgres = Some(postgres::read(value, path)?),
         unknown => {
             let file = shown(path);

@@ -2,6 +2,7 @@
 //!
 //! An unknown key is an error that names the nearest known one: a misspelt setting must never be silently absent.
 
+mod clickhouse;
 mod environment;
 mod eventstoredb;
 mod file;
@@ -17,6 +18,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::args::Common;
 use crate::failure::Failure;
+pub use clickhouse::ClickHouseConfig;
 pub use eventstoredb::EventStoreConfig;
 pub use gateway::Gateway;
 pub use kafka::KafkaConfig;
@@ -37,6 +39,7 @@ pub struct Layer {
     pub eventstoredb: Option<EventStoreConfig>,
     pub postgres: Option<PostgresConfig>,
     pub kafka: Option<KafkaConfig>,
+    pub clickhouse: Option<ClickHouseConfig>,
 }
 
 impl Layer {
@@ -54,6 +57,7 @@ impl Layer {
             eventstoredb: stronger.eventstoredb.or(self.eventstoredb),
             postgres: stronger.postgres.or(self.postgres),
             kafka: stronger.kafka.or(self.kafka),
+            clickhouse: stronger.clickhouse.or(self.clickhouse),
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct Config {
     pub postgres: Option<PostgresConfig>,
     /// Where the log is published to, if anywhere.
     pub kafka: Option<KafkaConfig>,
+    /// What answers analysts; else the read models do.
+    pub clickhouse: Option<ClickHouseConfig>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
 }
@@ -118,6 +124,7 @@ impl Config {
             eventstoredb: layer.eventstoredb,
             postgres: layer.postgres,
             kafka: layer.kafka,
+            clickhouse: layer.clickhouse,
             file,
         }
     }

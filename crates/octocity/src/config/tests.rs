@@ -125,6 +125,29 @@ fn a_postgres_table_is_read_and_its_mistakes_are_told() {
 }
 
 #[test]
+fn a_clickhouse_table_is_read_and_its_mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "hunter2\n").unwrap();
+    let table = |rest: &str| format!("[clickhouse]\nurl = \"http://ch:8123\"\n{rest}");
+    let config = load(&table(&format!("password_file = {secret:?}")), &[], Common::default());
+    let clickhouse = config.unwrap().clickhouse.unwrap();
+    assert_eq!((clickhouse.password.as_str(), clickhouse.compression), ("hunter2", true));
+    assert!(!format!("{clickhouse:?}").contains("hunter2"));
+    for (rest, part) in [
+        ("keep_day = 3", "did you mean 'keep_days'?"),
+        ("keep_days = 0", "between 1 and 36500"),
+        ("compression = 1", "true or false"),
+        ("password_file = \"/no/such\"", "correct 'password_file' under [clickhouse]"),
+    ] {
+        let failure = load(&table(rest), &[], Common::default()).unwrap_err();
+        assert!(failure.message.contains(part), "{rest}: {failure}");
+    }
+    let nowhere = load("[clickhouse]\nuser = \"city\"", &[], Common::default()).unwrap_err();
+    assert!(nowhere.message.contains("add url ="), "{nowhere}");
+}
+
+#[test]
 fn a_kafka_table_is_read_and_its_mistakes_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");

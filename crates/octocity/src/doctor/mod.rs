@@ -69,6 +69,7 @@ pub async fn run(config: Result<Config, Failure>, common: &Common, output: Outpu
     let usable = look_at_folder(&data, place, &mut findings)
         & look_at_eventstoredb(log, &mut findings).await
         & look_at_postgres(&config, &mut findings).await;
+    look_at_clickhouse(&config, &mut findings).await;
     look_at_room(&data, &mut findings);
     if let (Ok(config), true) = (&config, usable) {
         look_at_contents(config, &mut findings).await;
@@ -171,6 +172,15 @@ async fn look_at_postgres(config: &Result<Config, Failure>, findings: &mut Findi
         }
     }
     true
+}
+
+/// Nothing else rests on it.
+async fn look_at_clickhouse(config: &Result<Config, Failure>, findings: &mut Findings) {
+    let Some(clickhouse) = config.as_ref().ok().and_then(|config| config.clickhouse.as_ref()) else { return };
+    match crate::analytics::look(clickhouse).await {
+        Ok(found) => findings.well("ClickHouse", found),
+        Err(failure) => findings.wrong("ClickHouse", failure.message),
+    }
 }
 
 /// What the standard library cannot ask: how much room the file system has (df, POSIX).

@@ -215,7 +215,8 @@ written again bare, so that a machine that slows down slows both. Figures are me
 rounds. (The projection takes as long as its events need; the latency has half the time, and its
 bare limit the other half.) A scratch folder beside the data folder is used and removed; the
 data folder is left alone. With [postgres] configured the projection into it is measured too, beside
-bare upserts into the same server, in a schema that is removed.
+bare upserts into the same server, in a schema that is removed; with [clickhouse] the rows of facts
+that it is told, in a database that is removed.
 With --json latencies are microseconds (_us).";
 
 #[derive(Debug, Subcommand)]

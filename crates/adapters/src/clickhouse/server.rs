@@ -90,6 +90,13 @@ impl ClickHouse {
         schema::prepare(self).await
     }
 
+    /// Drops the database and all that is in it.
+    pub async fn remove(&self) -> Result<(), OpenError> {
+        let drop = format!("DROP DATABASE IF EXISTS `{}`", self.place.database);
+        let dropped = patiently(self.outside.query(&drop).execute()).await;
+        dropped.map_err(|error| OpenError::of(&self.place, &error))
+    }
+
     /// Says which server it is, without changing anything there.
     pub async fn look(&self) -> Result<String, OpenError> {
         let said = self.outside.query("SELECT version()").fetch_one::<String>().await;

@@ -56,6 +56,7 @@ pub struct AnalyticsSink {
     taken: Position,
     facts: Vec<Fact>,
     unread: Vec<Unread>,
+    rows: u64,
     /// Since when the oldest of them waits.
     since: Option<Instant>,
 }
@@ -82,7 +83,19 @@ impl AnalyticsSink {
     pub fn new(server: ClickHouse, tail: &dyn Tail, options: SinkOptions) -> Self {
         let (log, epoch, taken) = (tail.id(), tail.epoch(), Position::default());
         let (written, facts, unread) = (watch::Sender::new(taken), Vec::new(), Vec::new());
-        Self { server, log, epoch, options, has_begun: false, written, taken, facts, unread, since: None }
+        Self {
+            server,
+            log,
+            epoch,
+            options,
+            has_begun: false,
+            written,
+            taken,
+            facts,
+            unread,
+            rows: 0,
+            since: None,
+        }
     }
 
     /// Makes what is needed, and takes up the checkpoint. That of an earlier epoch of this log counts as none: its facts
@@ -107,6 +120,7 @@ impl AnalyticsSink {
         }
         self.taken = Position(written);
         self.written.send_replace(self.taken);
+        self.rows += self.facts.len() as u64;
         self.facts.clear();
         self.unread.clear();
         self.since = None;
@@ -117,6 +131,11 @@ impl AnalyticsSink {
     /// Up to where the answers tell of the log.
     pub fn written(&self) -> watch::Receiver<Position> {
         self.written.subscribe()
+    }
+
+    /// How many rows of facts this one wrote.
+    pub const fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Takes the facts of the events after those that were taken before.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use octocity_log::{LogId, Position, Tail};
+use octocity_log::{EventLog, LogId, Position, Tail};
 use octocity_projections::analytics::Figures;
 use tokio::sync::watch;
 
@@ -43,6 +43,10 @@ impl TellingVitals {
 }
 
 pub fn figures(_: &ClickHouseConfig, _: LogId, _: u32) -> Result<Arc<dyn Figures>, Failure> {
+    Err(absent())
+}
+
+pub async fn rows_per_second(_: &ClickHouseConfig, _: Arc<dyn EventLog>) -> Result<f64, Failure> {
     Err(absent())
 }
 

@@ -1,12 +1,12 @@
 //! The facts on their way to ClickHouse, and the answers from there.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use octocity_adapters::clickhouse::{
     AnalyticsSink, ClickHouse, ClickHouseFigures, ClickHouseOptions, OpenError, SinkOptions,
 };
-use octocity_log::{LogId, Position, Tail};
+use octocity_log::{EventLog, LogId, Position, Tail, WholeLog};
 use octocity_projections::analytics::Figures;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -100,6 +100,23 @@ pub fn figures(config: &ClickHouseConfig, log: LogId, epoch: u32) -> Result<Arc<
 /// Which server it would be, without changing anything there.
 pub async fn look(config: &ClickHouseConfig) -> Result<String, Failure> {
     server(config)?.look().await.map_err(|error| failure(&error))
+}
+
+/// How many facts a second come from the log to their checkpoint, in a database that is removed.
+pub async fn rows_per_second(config: &ClickHouseConfig, log: Arc<dyn EventLog>) -> Result<f64, Failure> {
+    let database = format!("{}_bench_{}", config.database, std::process::id());
+    let server = server(&ClickHouseConfig { database, ..config.clone() })?;
+    let told = tell_all(server.clone(), &WholeLog(log)).await;
+    server.remove().await.map_err(|error| failure(&error))?;
+    told
+}
+
+async fn tell_all(server: ClickHouse, tail: &dyn Tail) -> Result<f64, Failure> {
+    let mut sink = AnalyticsSink::new(server, tail, SinkOptions::default());
+    sink.begin(tail).await.map_err(|error| failure(&error))?;
+    let started = Instant::now();
+    sink.catch_up(tail).await.map_err(|fault| Failure::fault(fault.to_string()))?;
+    Ok(sink.rows() as f64 / started.elapsed().as_secs_f64())
 }
 
 fn server(config: &ClickHouseConfig) -> Result<ClickHouse, Failure> {

@@ -7,7 +7,7 @@ mod clickhouse;
 #[path = "absent.rs"]
 mod clickhouse;
 
-pub use clickhouse::{Telling, TellingVitals, figures, look};
+pub use clickhouse::{Telling, TellingVitals, figures, look, rows_per_second};
 
 /// What to do about a server that is away at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

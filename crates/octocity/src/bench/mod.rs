@@ -19,9 +19,10 @@ mod report;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::args::BenchArgs;
-use crate::config::{Config, PostgresConfig};
+use crate::config::{ClickHouseConfig, Config, PostgresConfig};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -40,6 +41,8 @@ pub struct BenchOptions {
     pub folder: PathBuf,
     /// Measured too where it is configured, in a schema of its own.
     pub postgres: Option<PostgresConfig>,
+    /// The same, in a database of its own.
+    pub clickhouse: Option<ClickHouseConfig>,
 }
 
 /// How many times each measurement alternates with its bare limit.
@@ -60,6 +63,7 @@ pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Resul
         facilities: FACILITIES,
         folder,
         postgres: config.postgres.clone(),
+        clickhouse: config.clickhouse.clone(),
     };
     let measured = run(&options, progress).await;
     let report = measured.map_err(|fault| Failure::fault(format!("The benchmark ended early: {fault}")))?;
@@ -88,6 +92,11 @@ pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<Benc
     if let Some(config) = &options.postgres {
         progress("projection into PostgreSQL");
         report.projection_postgres = Some(postgres::measure(&log, config).await?);
+    }
+    if let Some(config) = &options.clickhouse {
+        progress("facts into ClickHouse");
+        let told = crate::analytics::rows_per_second(config, Arc::clone(&log)).await;
+        report.clickhouse_rows_per_second = Some(told?);
     }
     drop(log);
     progress("the way from gate to subscription");
@@ -131,8 +140,13 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn measures_everything_and_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let options =
-            BenchOptions { seconds: 0.1, facilities: 5, folder: folder.path().to_owned(), postgres: None };
+        let options = BenchOptions {
+            seconds: 0.1,
+            facilities: 5,
+            folder: folder.path().to_owned(),
+            postgres: None,
+            clickhouse: None,
+        };
         let report = run(&options, |_| {}).await.unwrap();
         let cases: Vec<_> =
             report.commands.iter().map(|figures| (figures.facilities, figures.callers)).collect();

@@ -13,6 +13,9 @@ pub struct BenchReport {
     /// Beside bare upserts into the same server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection_postgres: Option<Ratio>,
+    /// From the log to their checkpoint; the server is another process, and has no bare limit of ours beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clickhouse_rows_per_second: Option<f64>,
     pub latency: Option<LatencyFigures>,
 }
 
@@ -47,7 +50,14 @@ pub struct LatencyFigures {
 impl BenchReport {
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cores, commands: Vec::new(), projection: None, projection_postgres: None, latency: None }
+        Self {
+            cores,
+            commands: Vec::new(),
+            projection: None,
+            projection_postgres: None,
+            clickhouse_rows_per_second: None,
+            latency: None,
+        }
     }
 }
 
@@ -75,6 +85,9 @@ impl fmt::Display for BenchReport {
         }
         if let Some(projection) = self.projection_postgres {
             line(f, "projected events/s, PostgreSQL (and bare)", projection)?;
+        }
+        if let Some(rows) = self.clickhouse_rows_per_second {
+            writeln!(f, "{:<44}{rows:>12.0}", "rows of facts/s, ClickHouse")?;
         }
         if let Some(latency) = self.latency {
             let row = |f: &mut fmt::Formatter<'_>, name, ours: u64, bare: u64| {

@@ -3,7 +3,7 @@
 //! A `then` folds what was decided into the state and gives the spec back, so that a story goes on:
 //! `.then([granted]).at(later).when(next).then_nothing()`.
 
-use crate::decider::{Context, Decider, Decision, Fact, Moment, Refusal};
+use crate::decider::{Context, Decider, Decision, Moment, Refusal};
 use crate::ids::CommandId;
 use crate::time::Timestamp;
 
@@ -15,7 +15,6 @@ pub struct Spec<D: Decider> {
     state: D::State,
     facts: D::Facts,
     now: Timestamp,
-    command_id: Option<CommandId>,
     asked: u64,
 }
 
@@ -35,7 +34,7 @@ where
 
 /// [`given`] for an aggregate whose facts have no default.
 pub fn given_with<D: Decider>(facts: D::Facts, events: impl IntoIterator<Item = D::Event>) -> Spec<D> {
-    let spec = Spec { state: D::State::default(), facts, now: SPEC_TIME, command_id: None, asked: 0 };
+    let spec = Spec { state: D::State::default(), facts, now: SPEC_TIME, asked: 0 };
     spec.and_given_at(SPEC_TIME, events)
 }
 
@@ -64,16 +63,9 @@ impl<D: Decider> Spec<D> {
         self
     }
 
-    /// The id of the next command, and of that one only.
-    pub fn under_id(mut self, id: CommandId) -> Self {
-        self.command_id = Some(id);
-        self
-    }
-
-    /// The id that the next command has if none is given: what it brings into being is minted from it.
+    /// The id that the next command has: what it brings into being is minted from it.
     pub fn next_id(&self) -> CommandId {
-        let own = || CommandId::from_source(self.now, "spec", &self.asked.to_string());
-        self.command_id.unwrap_or_else(own)
+        CommandId::from_source(self.now, "spec", &self.asked.to_string())
     }
 
     pub const fn state(&self) -> &D::State {
@@ -82,7 +74,6 @@ impl<D: Decider> Spec<D> {
 
     pub fn when(mut self, command: D::Command) -> Decided<D> {
         let context = Context { command_id: self.next_id(), now: self.now };
-        self.command_id = None;
         self.asked += 1;
         let decision = D::decide(&self.state, &command, &self.facts, context);
         Decided { spec: self, decision }
@@ -99,15 +90,6 @@ impl<D: Decider> Decided<D> {
     pub fn then(self, expected: impl IntoIterator<Item = D::Event>) -> Spec<D> {
         let expected: Vec<_> = expected.into_iter().collect();
         assert_eq!(self.accepted_events(), expected, "the events decided (left) are not those of the spec");
-        self.spec_after()
-    }
-
-    /// Accepted, with exactly these events at exactly these times.
-    #[track_caller]
-    pub fn then_facts(self, expected: impl IntoIterator<Item = Fact<D::Event>>) -> Spec<D> {
-        self.accepted_events();
-        let expected: Vec<_> = expected.into_iter().collect();
-        assert_eq!(self.decision.events(), expected, "the facts decided (left) are not those of the spec");
         self.spec_after()
     }
 
@@ -141,18 +123,6 @@ impl<D: Decider> Decided<D> {
         let events: Vec<_> = events.iter().map(|fact| fact.event.clone()).collect();
         let expected: Vec<_> = expected.into_iter().collect();
         assert_eq!(events, expected, "the events of the refusal (left) are not those of the spec");
-        self.spec_after()
-    }
-
-    /// Refused with this code, whatever tells of it.
-    #[track_caller]
-    pub fn then_refused_whatever_is_stored(self, code: &str) -> Spec<D> {
-        match &self.decision {
-            Decision::Refused { refusal, .. } => assert_eq!(refusal.code(), code),
-            Decision::Accepted(events) => {
-                panic!("expected the refusal {code}, but it was accepted: {events:#?}")
-            }
-        }
         self.spec_after()
     }
 

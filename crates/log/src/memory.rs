@@ -256,11 +256,6 @@ impl MemorySnapshots {
     fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Snapshot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// As if its file had been deleted.
-    pub fn forget_all(&self) {
-        self.lock().clear();
-    }
 }
 
 #[async_trait]

@@ -125,10 +125,3 @@ pub async fn find<R: Row>(store: &dyn RowStore, key: &R::Key) -> Result<(Option<
     let mut found = query.run(store).await?;
     Ok((found.rows.pop(), found.position))
 }
-
-/// The rows of many keys in one read, in any order: for batched loading.
-pub async fn find_many<R: Row>(store: &dyn RowStore, keys: &[R::Key]) -> Result<Vec<R>, StoreError> {
-    let keys = keys.iter().map(Key::to_values).collect();
-    let rows = store.load(R::TABLE, keys).await?;
-    rows.into_iter().map(|values| R::from_values(values).map_err(StoreError::from)).collect()
-}

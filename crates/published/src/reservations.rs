@@ -55,7 +55,7 @@ pub struct ReservationCheckedIn {
 pub enum ReservationEnd {
     /// Nobody came.
     NoShow,
-    /// Its time ran out after a check-in, or the vehicle left.
+    /// Its time ran out after a check-in.
     Completed,
 }
 

@@ -44,7 +44,7 @@ pub enum StatusName {
 pub enum EndName {
     /// Nobody came.
     NoShow,
-    /// Its time ran out after a check-in, or the vehicle left.
+    /// Its time ran out after a check-in.
     Completed,
 }
 

@@ -127,9 +127,6 @@ impl Layout {
     pub fn spot(&self, id: SpotId) -> Option<&Spot> {
         self.spots.iter().find(|spot| spot.id == id)
     }
-    pub fn level_of(&self, area: AreaId) -> Option<LevelId> {
-        self.areas.iter().find(|known| known.id == area).and_then(|known| known.level)
-    }
 
     pub fn check(&self) -> Result<(), LayoutFault> {
         if self.pools.is_empty() {

@@ -159,7 +159,7 @@ pub enum ParkingRefusal {
     LaneShut {
         lane: LaneId,
     },
-    /// The lane is an inner one, or does not lead that way.
+    /// The lane is an inner one: it leads neither in from outside nor out.
     LaneDirectionWrong {
         lane: LaneId,
     },

@@ -2,7 +2,7 @@
 //!
 //! One payment's life with its gateway.
 //!
-//! - **payable**: what a payment pays for: a session, a reservation, a debt.
+//! - **payable**: what a payment pays for: a session (its debt too, once the stay ended), a reservation.
 //! - **allocation**: a payable and the part of the amount it gets; a family pays two tickets at one machine.
 //! - **authorise, capture, void, refund**: reserve, take, let go, give back.
 //! - **intent**: the event before every gateway call (`GatewayCallPlanned`), so that no call is ever unknown to the log.

@@ -38,7 +38,7 @@ pub struct LocalInterval {
 pub enum ReservationEnd {
     /// Nobody came.
     NoShow,
-    /// Its time ran out after a check-in, or the vehicle left.
+    /// Its time ran out after a check-in.
     Completed,
 }
 

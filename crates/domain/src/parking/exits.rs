@@ -50,7 +50,8 @@ fn cover(gate: &Gate<'_>, request: &Request<'_>, visit: Option<VisitId>) -> Resu
             (Some(quote), _) if quote.owed.amount_minor > 0 => {
                 Err(ParkingRefusal::PaymentRequired { visit, quote: Box::new(quote.clone()) })
             }
-            (Some(_), Some(leave_by)) => Ok(Cover::Paid { leave_by: *leave_by }),
+            // What was paid may cover more than the grace: the increment that is paid to its end.
+            (Some(quote), Some(leave_by)) => Ok(Cover::Paid { leave_by: (*leave_by).max(quote.holds_until) }),
             _ => Ok(Cover::NothingOwed),
         },
         Some(CoverFact { money: MoneySide::Unreachable, .. }) | None => {

@@ -95,7 +95,7 @@ impl Refusal for SessionRefusal {
     fn message(&self) -> String {
         match self {
             Self::SessionUnknown => {
-                "No session is open for this visit; check the visit's id, or whether its pool costs money."
+                "No session is open for this visit; check its id, and whether its pool had a tariff when it entered."
                     .into()
             }
             Self::CurrencyWrong { expected, given } => {

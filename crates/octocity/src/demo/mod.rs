@@ -21,7 +21,7 @@ use octocity_domain::decider::Refusal;
 use octocity_domain::facilities::{FacilityCommand, FacilityRefusal};
 use octocity_domain::time::Zone;
 use octocity_domain::{CommandId, Currency, FacilityId, InvalidCode, Timestamp};
-use octocity_log::Actor;
+use octocity_log::{Actor, Position};
 
 use crate::args::DemoArgs;
 use crate::config::{Config, Gateway};
@@ -38,6 +38,7 @@ pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(),
     // Its drivers pay, and no money moves.
     let config = Config { gateway: Some(Gateway::Simulated), ..config.clone() };
     let server = Server::start(&config, false).await?;
+    has_no_other_car_parks(&server.node).await?;
     open_city(&server.node).await?;
     let traffic = Traffic::new(Arc::clone(&server.node), args.seed);
     traffic.find_parked().await.map_err(stopped)?;
@@ -55,6 +56,21 @@ pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(),
     flowing.abort();
     reserving.abort();
     close(server, output).await
+}
+
+/// The demonstration's car parks would be among somebody's own for ever.
+async fn has_no_other_car_parks(node: &Node) -> Result<(), Failure> {
+    if node.head() == Position::default() {
+        return Ok(());
+    }
+    for car_park in CITY {
+        if node.handler.plan(car_park.facility()).await.map_err(stopped)?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(Failure::usage(
+        "This log has car parks of its own; name an empty folder for the demonstration with --data.",
+    ))
 }
 
 /// Registers the car parks that are not registered yet: on the first start, all.

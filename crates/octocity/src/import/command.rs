@@ -23,7 +23,7 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     let node = Node::open(config).await?;
     let following = Following::start(node.engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-gates");
-    let report = Report::try_new(args.report.report.as_deref())?;
+    let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
     let bar = spinner("lines");
     let mut import = GateImport::try_new(feed, &node.events(), args, report).await?;
     let read = import.run(lines, || bar.inc(1)).await;
@@ -52,7 +52,7 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     let node = Node::open(config).await?;
     let following = Following::start(node.engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-occupancy");
-    let report = Report::try_new(args.report.report.as_deref())?;
+    let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
     let bar = progress(0, "passages");
     let mut import = OccupancyImport::try_new(feed, node.events(), args, report, bar.clone())?;
     let read = import.run(lines).await;

@@ -108,12 +108,12 @@ impl Feed {
         let reply = self.handler.facility(garage.facility, self.submission(id, command)).await;
         match reply {
             // A later file may know another capacity or the like: the garage stays as it is.
-            Err(CommandError::IdReused) => Ok(0),
+            Err(CommandError::IdReused) => self.agrees(garage).await,
             Err(error) => Err(stopped(error)),
             Ok(reply) => match reply.outcome {
                 Outcome::Accepted(events) if !reply.repeated => Ok(events.len() as u64),
                 Outcome::Accepted(_) => Ok(0),
-                Outcome::Refused(FacilityRefusal::FacilityExists) => Ok(0),
+                Outcome::Refused(FacilityRefusal::FacilityExists) => self.agrees(garage).await,
                 Outcome::Refused(refusal) => Err(Failure::usage(format!(
                     "{} cannot be registered: {}",
                     garage.name,
@@ -121,6 +121,25 @@ impl Feed {
                 ))),
             },
         }
+    }
+
+    /// Read in another zone, or told to another pool, the same lines would be passages anew.
+    async fn agrees(&self, garage: &Garage) -> Result<u64, Failure> {
+        let Some(plan) = self.handler.plan(garage.facility).await.map_err(stopped)? else { return Ok(0) };
+        if plan.zone != garage.zone {
+            let (name, known) = (&garage.name, plan.zone.as_str());
+            return Err(Failure::usage(format!(
+                "{name} is registered with zone {known}; import with --zone {known}."
+            )));
+        }
+        if plan.layout.pool(garage.pool).is_none() {
+            let known: Vec<_> = plan.layout.pools.iter().map(|pool| pool.id.to_string()).collect();
+            let (name, known) = (&garage.name, known.join(", "));
+            return Err(Failure::usage(format!(
+                "{name} is registered with the pools {known}; name one with --pool."
+            )));
+        }
+        Ok(0)
     }
 
     /// Sends the facts of one garage in order, and waits until all of them are durable.

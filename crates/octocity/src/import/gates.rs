@@ -201,7 +201,7 @@ impl GateImport {
             match answer {
                 Answer::Added(events) => {
                     self.periods.moved(&events);
-                    self.periods.compare(line.inside_after());
+                    self.periods.compare(line.created, line.inside_after());
                 }
                 Answer::Known(_) | Answer::KnownOtherwise => self.summary.duplicates += 1,
                 Answer::Refused { code, message } => {

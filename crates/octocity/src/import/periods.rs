@@ -54,10 +54,11 @@ impl Periods {
     }
 
     /// After a passage: what the controller says.
-    pub fn compare(&mut self, controller: u32) {
+    pub fn compare(&mut self, at: Timestamp, controller: u32) {
         let controller = i64::from(controller);
         let difference = (self.inside - controller).abs();
-        let period = self.present.get_or_insert_default();
+        // A later file may go on where the one before it ended.
+        let period = self.present.get_or_insert_with(|| Period { begins_at: at, ..Period::default() });
         period.passages += 1;
         period.inside_at_end = self.inside;
         period.controller_at_end = controller;

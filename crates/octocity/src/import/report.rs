@@ -62,8 +62,12 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn try_new(path: Option<&Path>) -> Result<Self, Failure> {
+    /// `input`: the file that is imported.
+    pub fn try_new(path: Option<&Path>, input: &Path) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self { file: None, counts: BTreeMap::new() }) };
+        if path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path)) {
+            return Err(Failure::usage("--report names the file that is imported; name another."));
+        }
         let unwritable = |error: String| {
             Failure::usage(format!("{} cannot be written: {error}; correct --report.", path.display()))
         };
@@ -130,7 +134,7 @@ mod tests {
     fn rows_are_counted_by_kind_and_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
-        let mut report = Report::try_new(Some(&path)).unwrap();
+        let mut report = Report::try_new(Some(&path), folder.path()).unwrap();
         report.row(3, &Complaint::new(Dirt::Negative, "a count of -1"), "A,10,-1,x").unwrap();
         report.row(9, &Complaint::new(Dirt::Malformed, "3 fields"), "a,b,c").unwrap();
         report.finish(Output { json: false }).unwrap();

@@ -48,7 +48,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
         let feed = Feed::new(Arc::clone(&self.handler), "import-gates");
-        let report = Report::try_new(Some(&path)).unwrap();
+        let report = Report::try_new(Some(&path), file).unwrap();
         let mut import = GateImport::try_new(feed, &self.log, &gates_args(file), report).await.unwrap();
         import.run(Lines::open(file).unwrap(), || {}).await.unwrap();
         import.report().finish(crate::output::Output { json: false }).unwrap();
@@ -59,7 +59,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
         let feed = Feed::new(Arc::clone(&self.handler), "import-occupancy");
-        let report = Report::try_new(Some(&path)).unwrap();
+        let report = Report::try_new(Some(&path), file).unwrap();
         let bar = indicatif::ProgressBar::hidden();
         let args = occupancy_args(file);
         let mut import = OccupancyImport::try_new(feed, Arc::clone(&self.log), &args, report, bar).unwrap();
@@ -297,4 +297,27 @@ async fn read_model_counts(config: &Config) -> BTreeMap<FacilityId, i64> {
     let node = crate::node::Node::open(config).await.unwrap();
     let rows = Query::<OccupancyRow>::new().run(&*node.rows).await.unwrap().rows;
     rows.iter().map(|row| (row.facility, row.visits + row.unidentified)).collect()
+}
+
+#[tokio::test]
+async fn a_garage_is_read_in_the_zone_and_into_the_pool_that_it_is_registered_with() {
+    let bench = Bench::new();
+    let file = sample("gates.log");
+    bench.gates(&file).await;
+    let before = bench.events().await;
+    for (flag, value) in [("--zone", "UTC"), ("--pool", "other")] {
+        let cli = Cli::parse_from(["octocity", "import", "gates", file.to_str().unwrap(), flag, value]);
+        let Command::Import(Import::Gates(args)) = cli.command else { panic!("{:?}", cli.command) };
+        let feed = Feed::new(Arc::clone(&bench.handler), "import-gates");
+        let report = Report::try_new(None, &file).unwrap();
+        let imported = match GateImport::try_new(feed, &bench.log, &args, report).await {
+            Ok(mut import) => import.run(Lines::open(&file).unwrap(), || {}).await,
+            Err(failure) => Err(failure),
+        };
+        let failure = imported.unwrap_err();
+        assert!(failure.message.contains(flag), "{}", failure.message);
+        assert_eq!(bench.events().await, before);
+    }
+    let refused = Report::try_new(Some(&file), &file).map(drop).unwrap_err();
+    assert!(refused.message.contains("--report"), "{}", refused.message);
 }

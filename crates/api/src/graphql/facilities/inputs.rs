@@ -62,7 +62,7 @@ pub struct LaneInput {
     id: ID,
     /// For people.
     name: String,
-    /// One side: an area; left out is outside.
+    /// One side: an area; left out is outside. A lane may be used both ways: the direction is each passage's own.
     from: Option<ID>,
     /// The other side: an area; left out is outside.
     to: Option<ID>,

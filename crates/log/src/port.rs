@@ -104,6 +104,11 @@ pub trait EventLog: Send + Sync + 'static {
     fn id(&self) -> LogId;
     fn epoch(&self) -> u32;
 
+    /// Where this epoch holds all that was brought over from the one before.
+    fn inherited(&self) -> Position {
+        Position::default()
+    }
+
     /// All of the batch or nothing; many waiting callers share one durable commit. The expected revision is
     /// checked before the ledger.
     async fn append(&self, batch: Append) -> Result<Appended, AppendError>;

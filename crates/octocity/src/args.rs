@@ -139,6 +139,9 @@ With --json: {\"views\":[…],\"events\":…,\"seconds\":…,\"parked\":[{\"view
         /// The view to rebuild [default: all]
         view: Option<String>,
     },
+    /// Bring the log of the data folder to where the configuration says
+    #[command(after_help = MIGRATE_HELP)]
+    Migrate(MigrateArgs),
     /// Row count and hash of every read model table
     #[command(after_help = "\
 The hash is over what the rows say, in key order, not where a store put them: the same history
@@ -177,6 +180,32 @@ pub struct ServeArgs {
     /// step that was planned and not done
     #[arg(long)]
     pub processes_from_now: bool,
+}
+
+const MIGRATE_HELP: &str = "\
+Brings every event and every answered command of log.db to the EventStoreDB of [eventstoredb], as the
+next epoch of the same log. Ids, revisions and replies stay: a command that is repeated is answered
+as before, and positions that clients hold are still understood. No server may run on the folder
+meanwhile. Stop it at any time, also by kill -9, and start it again: it goes on where it was.
+
+Then both logs are read through and compared: how many events and commands, and a hash over each
+facility's events in their order and over the ledger. Only where these are equal the log is opened
+in EventStoreDB, what processes remember goes on there, and log.db, which stays as it was, is
+refused from then on. Cut over by starting octocity serve with the same --config and --data. Read
+models are made anew from the log; on Kafka, name new topics.
+With --json: {\"log\":…,\"epoch\":…,\"events\":…,\"commands\":…,\"hash\":…,\"seconds\":…}";
+
+/// Where a log can be brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// The server that the table [eventstoredb] names
+    Eventstoredb,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct MigrateArgs {
+    #[arg(long, value_enum)]
+    pub to: Target,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -11,6 +11,7 @@ mod failure;
 mod import;
 mod lost_processes;
 mod metrics;
+mod migrate;
 mod node;
 mod open_files;
 mod output;
@@ -73,6 +74,7 @@ async fn dispatch(cli: Cli, config: &Config, output: Output) -> Result<(), Failu
         Command::Import(Import::Gates(args)) => import::command::gates(config, &args, output).await,
         Command::Import(Import::Occupancy(args)) => import::command::occupancy(config, &args, output).await,
         Command::Rebuild { view } => rebuild::rebuild(config, view.as_deref(), output).await,
+        Command::Migrate(args) => migrate::run(config, &args, output).await,
         Command::Hash => rebuild::hash(config, output).await,
         Command::Bench(args) => bench::command(config, &args, output).await,
         Command::Schema => {

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 pub struct EventStoreDb {
     double: Double,
     runtime: Runtime,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl EventStoreDb {
@@ -23,7 +23,7 @@ impl EventStoreDb {
         let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let file = folder.path().join("events");
         let double = runtime.block_on(Double::start(listen, &file, options)).unwrap();
-        Self { double, runtime, _folder: folder }
+        Self { double, runtime, folder }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -36,6 +36,11 @@ impl EventStoreDb {
 
     pub fn faults(&self) -> &Faults {
         self.double.faults()
+    }
+
+    /// How large its file is.
+    pub fn stored_bytes(&self) -> u64 {
+        std::fs::metadata(self.folder.path().join("events")).map_or(0, |file| file.len())
     }
 
     /// The table that names it.

@@ -26,10 +26,10 @@ pub struct Wanted<'a> {
 }
 
 /// What one call gave.
-struct Found {
-    records: Vec<eventstore::RecordedEvent>,
+pub struct Found {
+    pub records: Vec<eventstore::RecordedEvent>,
     /// Whether there was nothing more.
-    at_end: bool,
+    pub at_end: bool,
 }
 
 impl Streams {
@@ -145,6 +145,16 @@ impl Streams {
                 Ok(Some(Found { records, at_end }))
             })
             .await
+    }
+
+    /// The records after a position, also those that are no events.
+    pub async fn find_all(
+        &self,
+        after: Position,
+        limit: usize,
+        wanted: Wanted<'_>,
+    ) -> Result<Found, LogError> {
+        self.find(after, limit, Some(self.filter(wanted))).await?.ok_or_else(too_slow)
     }
 
     /// The position of the last event, found among the last records page by page.

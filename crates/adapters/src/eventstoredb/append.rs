@@ -16,7 +16,7 @@ use super::streams::Streams;
 use super::tail::Tail;
 
 /// What EventStoreDB takes in one append (its `MaxAppendSize`), less what the protocol adds.
-const LARGEST_APPEND: usize = 1024 * 1024 - 1024;
+pub const LARGEST_APPEND: usize = 1024 * 1024 - 1024;
 /// How often a batch gives way to others' commands without events, which leave what it was decided on as it is.
 const ATTEMPTS: usize = 5;
 
@@ -99,7 +99,7 @@ impl Streams {
     }
 
     /// The position of its last record. None: something else stands there.
-    async fn send(
+    pub async fn send(
         &self,
         stream: StreamId,
         record: u64,

@@ -40,6 +40,10 @@ pub enum OpenError {
     )]
     Newer { hosts: String, found: u32, known: u32 },
     #[error(
+        "A migration into EventStoreDB at {hosts} is not finished; finish it by octocity migrate --to eventstoredb."
+    )]
+    Unfinished { hosts: String },
+    #[error(
         "EventStoreDB at {hosts} holds a stream {stream} that is not Octocity's; name another namespace."
     )]
     Foreign { hosts: String, stream: String },

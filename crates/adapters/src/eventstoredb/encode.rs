@@ -2,7 +2,7 @@
 
 use eventstore::EventData;
 use octocity_domain::{CommandId, Timestamp, derived_uuid};
-use octocity_log::{Append, LogError, NewEvent, Position, json_fault};
+use octocity_log::{Append, LedgerEntry, LogError, NewEvent, Position, json_fault};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -42,14 +42,13 @@ pub fn encode(batch: &Append, ceiling: Option<CommandId>, at: Position) -> Resul
     Ok(encoded)
 }
 
-/// For each entry the event that it stands at.
+/// For each entry the event that it stands at: its command's last one, or the one before it.
 fn places(batch: &Append) -> Vec<usize> {
-    let mut end = 0;
-    let mut places: Vec<Option<usize>> = Vec::with_capacity(batch.entries.len());
-    for entry in &batch.entries {
-        end += entry.events as usize;
-        places.push(end.checked_sub(1));
-    }
+    let place = |entry: &LedgerEntry| {
+        let end = entry.first_revision + u64::from(entry.events);
+        end.checked_sub(batch.expected + 1).map(|place| place as usize)
+    };
+    let places: Vec<Option<usize>> = batch.entries.iter().map(place).collect();
     // What stands before the batch's first event stands beside the first command that has one.
     let first = places.iter().flatten().next().copied().unwrap_or_default();
     places.into_iter().map(|place| place.unwrap_or(first)).collect()

@@ -19,6 +19,7 @@ mod head;
 mod identity;
 mod late;
 mod ledger;
+mod migration;
 mod record;
 mod streams;
 mod subscription;
@@ -42,12 +43,14 @@ use tokio::task::JoinHandle;
 use all::Wanted;
 use connection::Connection;
 use head::Head;
-use identity::Identity;
+use identity::{Identity, Standing};
 use streams::Streams;
 use subscription::Subscriber;
 use tail::Tail;
 
 pub use connection::OpenError;
+pub use identity::Migrated;
+pub use migration::{Begun, Entries, Migration, MigrationError};
 
 use crate::counters::{Counters, LogCounters};
 
@@ -123,10 +126,13 @@ impl EventStoreLog {
     ) -> Result<(String, bool), OpenError> {
         let (_, streams) = connect(connection_string, options)?;
         let hosts = streams.connection.hosts();
-        Ok(match streams.identity().await? {
-            Some(identity) => (format!("{hosts}, log {}, epoch {}", identity.id.0, identity.epoch), true),
-            None => (format!("{hosts}, no log yet; the first command makes it"), false),
-        })
+        match streams.standing().await? {
+            Standing::Open(Identity { id, epoch, .. }) => {
+                Ok((format!("{hosts}, log {}, epoch {epoch}", id.0), true))
+            }
+            Standing::Empty => Ok((format!("{hosts}, no log yet; the first command makes it"), false)),
+            Standing::Migrating { .. } => Err(OpenError::Unfinished { hosts }),
+        }
     }
 
     pub fn counters(&self) -> LogCounters {
@@ -176,6 +182,10 @@ impl EventLog for EventStoreLog {
 
     fn epoch(&self) -> u32 {
         self.identity.epoch
+    }
+
+    fn inherited(&self) -> Position {
+        self.identity.migrated.as_ref().map_or(Position::default(), |migrated| Position(migrated.to))
     }
 
     async fn append(&self, batch: Append) -> Result<Appended, AppendError> {

@@ -23,6 +23,8 @@ pub const PROCESSES_FILE: &str = "processes.db";
 pub const READ_MODELS_FILE: &str = "readmodels.db";
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
+/// Says where the log went; from then on the one here is not written any more.
+pub const MIGRATED_FILE: &str = "migrated";
 
 /// Why a data folder cannot be used; nothing in it was changed.
 #[derive(Debug, Error)]
@@ -44,6 +46,11 @@ pub enum FolderError {
          from a backup, or empty the folder to start anew.", dir.display()
     )]
     LogLost { dir: PathBuf, beside: &'static str },
+    #[error(
+        "The log of the data folder {} was brought to {to}; name that by [eventstoredb] in --config, or delete the file \
+         '{MIGRATED_FILE}' to go on with the log as it was before.", dir.display()
+    )]
+    Migrated { dir: PathBuf, to: String },
     #[error("The data folder {} cannot be used ({reason}); check its rights or name another with --data.", dir.display())]
     Unusable { dir: PathBuf, reason: String },
 }
@@ -78,6 +85,20 @@ impl DataFolder {
         Self::take(dir, LogPlace::Elsewhere)
     }
 
+    /// Takes a folder whose log is to go elsewhere, or has gone.
+    pub fn open_to_migrate(dir: &Path) -> Result<Self, FolderError> {
+        match has_content(dir, LOG_FILE) {
+            true => Self::take(dir, LogPlace::Elsewhere),
+            false => Err(FolderError::Missing { dir: dir.to_owned() }),
+        }
+    }
+
+    /// From now on the log here is refused to whoever would write it.
+    pub fn mark_migrated(&self, to: &str) -> Result<(), FolderError> {
+        let written = write_whole(&self.dir, MIGRATED_FILE, to);
+        written.map_err(|error| unusable(&self.dir, error.to_string()))
+    }
+
     fn take(dir: &Path, log: LogPlace) -> Result<Self, FolderError> {
         let unusable = |error: std::io::Error| unusable(dir, error.to_string());
         std::fs::create_dir_all(dir).map_err(unusable)?;
@@ -89,7 +110,7 @@ impl DataFolder {
         check_log(dir, log)?;
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(unusable)?;
         if !dir.join(FORMAT_FILE).exists() {
-            write_form(dir).map_err(unusable)?;
+            write_whole(dir, FORMAT_FILE, &FOLDER_FORM.to_string()).map_err(unusable)?;
         }
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
@@ -164,8 +185,14 @@ fn beside_log(dir: &Path) -> Option<&'static str> {
 
 /// A log made anew beside what was written from another would lose that one without a word.
 fn check_log(dir: &Path, log: LogPlace) -> Result<(), FolderError> {
+    if log == LogPlace::Elsewhere {
+        return Ok(());
+    }
+    if let Ok(to) = std::fs::read_to_string(dir.join(MIGRATED_FILE)) {
+        return Err(FolderError::Migrated { dir: dir.to_owned(), to: to.trim_end().to_owned() });
+    }
     match beside_log(dir) {
-        Some(beside) if log == LogPlace::Here && !has_content(dir, LOG_FILE) => {
+        Some(beside) if !has_content(dir, LOG_FILE) => {
             Err(FolderError::LogLost { dir: dir.to_owned(), beside })
         }
         _ => Ok(()),
@@ -173,12 +200,12 @@ fn check_log(dir: &Path, log: LogPlace) -> Result<(), FolderError> {
 }
 
 /// Whole or not at all, also after a power cut: written beside, then put in its place.
-fn write_form(dir: &Path) -> std::io::Result<()> {
-    let beside = dir.join("format.new");
+fn write_whole(dir: &Path, name: &str, text: &str) -> std::io::Result<()> {
+    let beside = dir.join(format!("{name}.new"));
     let mut file = File::create(&beside)?;
-    writeln!(file, "{FOLDER_FORM}")?;
+    writeln!(file, "{text}")?;
     file.sync_all()?;
-    std::fs::rename(&beside, dir.join(FORMAT_FILE))?;
+    std::fs::rename(&beside, dir.join(name))?;
     File::open(dir)?.sync_all()
 }
 

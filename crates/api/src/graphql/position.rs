@@ -24,8 +24,21 @@ impl Api {
         Token { log: self.log.id(), epoch: self.log.epoch(), position }.to_string()
     }
 
-    /// The position a client sent back. One of an earlier epoch lies before everything of this one.
+    /// The position to go on behind. One of an earlier epoch is not known here, and lies before everything: who goes on
+    /// from there is told some things again, and misses none.
     pub fn parse_token(&self, token: &str) -> Result<Position> {
+        let parsed = self.parse(token)?;
+        Ok(if parsed.epoch < self.log.epoch() { Position::default() } else { parsed.position })
+    }
+
+    /// The position to wait for. What an earlier epoch held is there once all that was brought over is.
+    fn parse_awaited(&self, token: &str) -> Result<Position> {
+        let parsed = self.parse(token)?;
+        Ok(if parsed.epoch < self.log.epoch() { self.log.inherited() } else { parsed.position })
+    }
+
+    /// What a client sent back, of this log.
+    fn parse(&self, token: &str) -> Result<ParsedToken> {
         let parsed: ParsedToken = token.parse().map_err(|_| {
             bad_input("This is no position of this system; send one back exactly as it was given.")
         })?;
@@ -34,7 +47,7 @@ impl Api {
                 "This position is of another log; leave it out and take a new one from the answer.";
             return Err(field_error(Code::PositionForeign, sentence));
         }
-        Ok(if parsed.epoch < self.log.epoch() { Position::default() } else { parsed.position })
+        Ok(parsed)
     }
 
     /// Waits, at most as long as the limits say, until these read models have reached `position`.
@@ -59,7 +72,7 @@ pub async fn wait(context: &Context<'_>, after: Option<&str>, tables: &[&'static
     let header = context.data_opt::<AfterHeader>().map(|header| header.0.as_str());
     let mut latest = Position::default();
     for token in after.into_iter().chain(header) {
-        latest = latest.max(api.parse_token(token)?);
+        latest = latest.max(api.parse_awaited(token)?);
     }
     if latest > Position::default() {
         let mut tables = tables.to_vec();

@@ -18,15 +18,17 @@ pub async fn look(config: &EventStoreConfig) -> Result<(String, bool), Failure> 
     EventStoreLog::look(&config.url, &options(config)).await.map_err(|error| failure(&error))
 }
 
-fn options(config: &EventStoreConfig) -> EventStoreOptions {
+pub fn options(config: &EventStoreConfig) -> EventStoreOptions {
     let EventStoreConfig { user, password, namespace, .. } = config.clone();
     let user = user.zip(password).map(|(name, password)| User { name, password });
     EventStoreOptions { user, namespace, ..EventStoreOptions::default() }
 }
 
-fn failure(error: &OpenError) -> Failure {
+pub fn failure(error: &OpenError) -> Failure {
     match error {
-        OpenError::Newer { .. } | OpenError::Foreign { .. } => Failure::data(error.to_string()),
+        OpenError::Newer { .. } | OpenError::Foreign { .. } | OpenError::Unfinished { .. } => {
+            Failure::data(error.to_string())
+        }
         _ => Failure::usage(error.to_string()),
     }
 }

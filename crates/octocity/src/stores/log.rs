@@ -100,14 +100,14 @@ fn not_beside_another(config: &Config, log: LogId) -> Result<(), Failure> {
     let path = config.data.join(folder::LOG_FILE);
     match log_identity(&path).map_err(unusable)? {
         Some((id, _)) if id != log => Err(Failure::data(format!(
-            "{} is another log than the one in EventStoreDB; go on without [eventstoredb], or name another data \
-             folder with --data.",
+            "{} is another log than the one in EventStoreDB; bring it there by octocity migrate --to eventstoredb, or \
+             name another data folder with --data.",
             path.display()
         ))),
         _ => Ok(()),
     }
 }
 
-fn unusable_folder(error: FolderError) -> Failure {
+pub fn unusable_folder(error: FolderError) -> Failure {
     Failure::data(error.to_string())
 }

@@ -23,6 +23,10 @@ use octocity_log::{LogId, SnapshotStore};
 use octocity_projections::RowStore;
 
 pub use eventstoredb::look as look_at_eventstoredb;
+#[cfg(feature = "distributed")]
+pub use eventstoredb::{failure as eventstoredb_failure, options as eventstoredb_options};
+#[cfg(feature = "distributed")]
+pub use log::unusable_folder;
 pub use log::{Folder, Log, open as open_log};
 pub use postgres::look as look_at_postgres;
 #[cfg(feature = "distributed")]

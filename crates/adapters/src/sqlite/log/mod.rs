@@ -32,6 +32,9 @@ use writer::{Task, Writer};
 
 pub use schema::FORM;
 
+/// How many ledger entries are read ahead of whoever copies them.
+const LEDGER_AHEAD: usize = 4096;
+
 /// How the log behaves; every field has a stated default.
 #[derive(Clone, Debug)]
 pub struct SqliteLogOptions {
@@ -103,6 +106,24 @@ impl SqliteLog {
     /// Streams that lack events before their last one, at most `limit`: for whoever looks the file over.
     pub async fn gaps(&self, limit: usize) -> Result<Vec<Gap>, LogError> {
         self.read(move |reader| reader.gaps(limit)).await
+    }
+
+    /// The whole ledger in the log's order, or what of it is behind a position: for whoever copies it.
+    pub fn ledger(
+        &self,
+        after: Option<Position>,
+    ) -> tokio::sync::mpsc::Receiver<Result<(StreamId, LedgerEntry), LogError>> {
+        let (sender, receiver) = tokio::sync::mpsc::channel(LEDGER_AHEAD);
+        let readers = Arc::clone(&self.readers);
+        tokio::spawn(async move {
+            let entries = sender.clone();
+            let each = move |stream, entry| entries.blocking_send(Ok((stream, entry))).is_ok();
+            if let Err(error) = readers.read(move |reader| reader.ledger(after, each)).await {
+                // Nobody listens any more where this fails.
+                drop(sender.send(Err(error)).await);
+            }
+        });
+        receiver
     }
 
     fn send(&self, task: Task) -> Result<(), LogError> {

@@ -85,6 +85,26 @@ impl Reader {
         Ok(events)
     }
 
+    /// The ledger in the log's order, behind a position if one is named, until `each` wants no more.
+    pub fn ledger(
+        &mut self,
+        after: Option<Position>,
+        mut each: impl FnMut(StreamId, LedgerEntry) -> bool,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare(
+            "SELECT command_id, body_hash, first_revision, events, refusal, decided_at, position, stream_no
+             FROM ledger WHERE position > ? ORDER BY position, stream_no, first_revision, command_id",
+        )?;
+        let mut rows = statement.query([after.map_or(-1, |after| stored(after.0))])?;
+        while let Some(row) = rows.next()? {
+            let stream = self.names.stream(&self.connection, row.get(7)?)?;
+            if !each(stream, ledger_entry(row)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// One page in global order. The whole of it is read from one state of the file.
     pub fn all(
         &mut self,

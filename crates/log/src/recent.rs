@@ -42,6 +42,19 @@ impl Recent {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Up to where nothing is missing.
+    pub fn reached(&self) -> Position {
+        self.lock().reached
+    }
+
+    /// What is after `base` will be brought, again if it was.
+    pub fn restart(&self, base: Position) {
+        let mut state = self.lock();
+        *state = State { base, events: BTreeMap::new(), reached: base };
+        drop(state);
+        self.head.send_replace(base);
+    }
+
     /// Of each key in order. Up to `reached` nothing is missing any more.
     pub fn bring(&self, events: impl IntoIterator<Item = RecordedEvent>, reached: Position) {
         let mut state = self.lock();

@@ -73,7 +73,7 @@ pub struct Engine {
     tracks: Vec<Track>,
     progress: watch::Sender<Progress>,
     options: EngineOptions,
-    /// Since the last fault it is not known what was written.
+    /// It is not known what is written: since the last fault, or of partitions that were just taken up.
     faulty: bool,
     steps: u64,
 }
@@ -120,6 +120,12 @@ impl Engine {
             Self { log, epoch, tails, models, tracks, progress, options, faulty: false, steps: 0 };
         engine.restart().await?;
         Ok(engine)
+    }
+
+    /// Goes on with these partitions instead of those it had.
+    pub fn take_up(&mut self, tails: BTreeMap<i32, Arc<dyn Tail>>) {
+        self.tails = tails;
+        self.faulty = true;
     }
 
     pub fn models(&self) -> ReadModels {
@@ -353,7 +359,9 @@ impl Engine {
     }
 
     fn announce(&self) {
-        let progress = self.tracks.iter().map(|track| (track.projector.table().name, track.position()));
+        // Who has no partition is not behind.
+        let tracks = self.tracks.iter().filter(|track| !track.checkpoints.is_empty());
+        let progress = tracks.map(|track| (track.projector.table().name, track.position()));
         self.progress.send_replace(progress.collect());
     }
 }

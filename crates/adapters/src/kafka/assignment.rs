@@ -46,7 +46,7 @@ pub(super) enum Given {
 
 struct Partition {
     sequence: Sequence,
-    /// What stands up to here was applied before.
+    /// What stands up to here was applied before, or is no longer kept.
     begun: Position,
     /// The last position read.
     seen: Position,
@@ -93,9 +93,9 @@ impl Assignment {
         let mut places = TopicPartitionList::new();
         let mut begun = HashMap::new();
         for (partition, position) in from {
-            let offset = scanner.offset_after(*partition, *position)?;
+            let (offset, at) = scanner.begin_after(*partition, *position)?;
             places.add_partition_offset(topic, *partition, Offset::Offset(offset))?;
-            let (sequence, at) = (Sequence::default(), *position);
+            let sequence = Sequence::default();
             begun.insert(*partition, Partition { sequence, begun: at, seen: at, reached: at });
         }
         *self.lock() = begun;
@@ -144,6 +144,11 @@ impl Assignment {
         }
         gathered.reached.insert(number, partition.reached);
         Ok(())
+    }
+
+    /// Which partitions it has, and behind which position each is read.
+    pub fn begun(&self) -> BTreeMap<i32, Position> {
+        self.lock().iter().map(|(number, partition)| (*number, partition.begun)).collect()
     }
 
     pub fn held_keys(&self) -> u64 {

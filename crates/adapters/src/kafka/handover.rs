@@ -17,6 +17,8 @@ const READY_AT_MOST: usize = 2;
 pub(super) struct Gathered {
     pub events: Vec<RecordedEvent>,
     pub reached: BTreeMap<i32, Position>,
+    pub begun: BTreeMap<i32, Position>,
+    pub generation: u64,
 }
 
 /// A batch that is applied. Drop it once what it led to is committed: until then its partitions are not given away.
@@ -26,6 +28,11 @@ pub struct Batch {
     /// Up to where each of these partitions is read, this batch included. One with a held key stands still: after
     /// a restart what follows comes again, and stream and revision tell what was applied.
     pub reached: BTreeMap<i32, Position>,
+    /// Every partition that the reader has, and behind which position it is read: behind the one that was asked for, or,
+    /// where the topic keeps less, behind what it lacks.
+    pub begun: BTreeMap<i32, Position>,
+    /// Another one: partitions came or went since the batch before.
+    pub generation: u64,
     _under_way: UnderWay,
 }
 
@@ -117,11 +124,12 @@ impl Handover {
 
     fn take(self: &Arc<Self>) -> Option<Result<Batch, KafkaFault>> {
         let mut state = self.lock();
-        let Some(Gathered { events, reached }) = state.ready.pop_front() else {
+        let Some(Gathered { events, reached, begun, generation }) = state.ready.pop_front() else {
             return state.ended.clone().map(Err);
         };
         state.under_way += 1;
         self.changed.notify_all();
-        Some(Ok(Batch { events, reached, _under_way: UnderWay(Arc::clone(self)) }))
+        let _under_way = UnderWay(Arc::clone(self));
+        Some(Ok(Batch { events, reached, begun, generation, _under_way }))
     }
 }

@@ -3,6 +3,7 @@
 //! - **log topic**: internal; every stored event byte for byte, keyed by facility, and watermarks. Ours read this.
 //! - **events topic**: public; what others are told, as CloudEvents. Nothing of ours reads it.
 //! - **relay**: reads the log on and publishes each batch in one transaction, to both topics. Of several, one leads.
+//! - **projector**: builds the read models, as a member of a group; the topic's partitions are shared among them.
 //! - **watermark**: that everything up to a position stands in a partition; at the end of every transaction, on every
 //!   partition, so that a quiet one makes progress, too. The last one is where the next relay resumes.
 //!
@@ -13,7 +14,9 @@ mod assignment;
 mod fault;
 mod handover;
 mod hearing;
+mod live;
 mod options;
+mod projector;
 mod publisher;
 mod reader;
 mod record;
@@ -23,7 +26,9 @@ mod sequence;
 mod topics;
 
 pub use fault::KafkaFault;
+pub use live::LiveReader;
 pub use options::KafkaOptions;
+pub use projector::{Projector, ProjectorStats};
 pub use reader::{Batch, Checkpoints, Reader, ReaderOptions, ReaderStats};
 pub use record::Watermark;
 pub use relay::{Relay, RelayOptions, RelayStats, Standing};

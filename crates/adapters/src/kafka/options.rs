@@ -57,6 +57,8 @@ pub struct KafkaOptions {
     pub source: String,
     /// Options of librdkafka, for TLS and SASL.
     pub client: BTreeMap<String, String>,
+    /// The group of the projectors that write one set of read models.
+    pub group: String,
 }
 
 impl fmt::Debug for KafkaOptions {
@@ -82,6 +84,7 @@ impl Default for KafkaOptions {
             relay: "octocity-relay".to_owned(),
             source: "/octocity".to_owned(),
             client: BTreeMap::new(),
+            group: "octocity-projectors".to_owned(),
         }
     }
 }

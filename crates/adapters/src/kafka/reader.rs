@@ -52,7 +52,6 @@ pub struct ReaderStats {
 
 pub struct Reader {
     handover: Arc<Handover>,
-    stats: Arc<ReaderStats>,
 }
 
 impl Reader {
@@ -61,8 +60,9 @@ impl Reader {
         kafka: KafkaOptions,
         options: ReaderOptions,
         from: BTreeMap<i32, Position>,
+        stats: Arc<ReaderStats>,
     ) -> Result<Self, KafkaFault> {
-        Self::start(kafka, options, None, Given::ByCaller(from))
+        Self::start(kafka, options, None, Given::ByCaller(from), stats)
     }
 
     /// Reads what the group's coordinator gives it. Called within a runtime, which serves the checkpoints.
@@ -71,9 +71,10 @@ impl Reader {
         options: ReaderOptions,
         group: &str,
         checkpoints: Arc<dyn Checkpoints>,
+        stats: Arc<ReaderStats>,
     ) -> Result<Self, KafkaFault> {
         let given = Given::ByGroup { checkpoints, runtime: Handle::current() };
-        Self::start(kafka, options, Some(group), given)
+        Self::start(kafka, options, Some(group), given, stats)
     }
 
     fn start(
@@ -81,26 +82,23 @@ impl Reader {
         options: ReaderOptions,
         group: Option<&str>,
         given: Given,
+        stats: Arc<ReaderStats>,
     ) -> Result<Self, KafkaFault> {
         kafka.check()?;
-        let (handover, stats, kafka) = (Arc::<Handover>::default(), Arc::default(), Arc::new(kafka));
+        let (handover, kafka) = (Arc::<Handover>::default(), Arc::new(kafka));
         let config = kafka.consumer(group);
-        let assignment = Assignment::new(kafka, options, Arc::clone(&handover), Arc::clone(&stats), given);
+        let assignment = Assignment::new(kafka, options, Arc::clone(&handover), stats, given);
         let consumer = BaseConsumer::from_config_and_context(&config, assignment)?;
         let thread = std::thread::Builder::new().name("kafka-reader".to_owned());
         thread
             .spawn(move || run(&consumer))
             .map_err(|error| KafkaFault::Unavailable(format!("no thread to read with: {error}")))?;
-        Ok(Self { handover, stats })
+        Ok(Self { handover })
     }
 
     /// The next batch. After a fault there is none: open another reader from the checkpoints.
     pub async fn next(&mut self) -> Result<Batch, KafkaFault> {
         self.handover.next().await
-    }
-
-    pub fn stats(&self) -> Arc<ReaderStats> {
-        Arc::clone(&self.stats)
     }
 }
 
@@ -137,8 +135,9 @@ fn begin(consumer: &BaseConsumer<Assignment>, assignment: &Assignment) -> Result
 fn read(consumer: &BaseConsumer<Assignment>, assignment: &Assignment) -> Result<(), KafkaFault> {
     let mut is_troubled = false;
     while assignment.handover.await_room() && !assignment.handover.has_ended() {
-        let gathered = gather(consumer, assignment, &mut is_troubled)?;
+        let mut gathered = gather(consumer, assignment, &mut is_troubled)?;
         if !gathered.reached.is_empty() {
+            (gathered.begun, gathered.generation) = (assignment.begun(), assignment.generation());
             assignment.stats.events.fetch_add(gathered.events.len() as u64, Ordering::Relaxed);
             assignment.handover.put(gathered);
         }

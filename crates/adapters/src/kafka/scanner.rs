@@ -70,8 +70,9 @@ impl Scanner {
     }
 
     /// The offset from which every committed record is after `position`: a binary search, as positions rise with
-    /// offsets.
-    pub fn offset_after(&self, partition: i32, position: Position) -> Result<i64, KafkaFault> {
+    /// offsets. Where the topic no longer keeps all of these, the first offset that it keeps, and the position behind which
+    /// nothing is missing.
+    pub fn begin_after(&self, partition: i32, position: Position) -> Result<(i64, Position), KafkaFault> {
         let (low, high) = self.bounds(partition)?;
         let (mut from, mut to) = (low, if position == Position::default() { low } else { high });
         while from < to {
@@ -81,10 +82,13 @@ impl Scanner {
                 _ => to = middle,
             }
         }
-        match from == low && low > 0 {
-            // Nothing that is kept shows that nothing in between was forgotten.
-            true => Err(KafkaFault::TooOld { topic: self.topic.clone() }),
-            false => Ok(from),
+        if from > low || low == 0 {
+            return Ok((from, position));
+        }
+        // Nothing that is kept shows that nothing in between was forgotten.
+        match self.first(partition, low)? {
+            Some((_, record)) => Ok((low, record.position().max(position))),
+            None => Err(KafkaFault::TooOld { topic: self.topic.clone() }),
         }
     }
 

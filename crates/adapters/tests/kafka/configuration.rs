@@ -92,7 +92,8 @@ async fn another_count_of_partitions_is_refused() {
     let fault = ended(&log, &fewer).await;
     assert_eq!(fault.code(), "KAFKA_PARTITIONS_DIFFER");
     assert!(fault.to_string().contains("'partitions = 3', and 2 are configured"), "{fault}");
-    let mut reader = Reader::of_partitions(fewer, of_log(&log), from(2, Position::default())).unwrap();
+    let mut reader =
+        Reader::of_partitions(fewer, of_log(&log), from(2, Position::default()), Arc::default()).unwrap();
     let fault = loop {
         match reader.next().await {
             Ok(_) => {}

@@ -145,7 +145,7 @@ async fn a_broker_that_is_stopped_and_started_loses_nothing() {
         fill(&log, number, 0, 50).await;
     }
     let all = from(3, Position::default());
-    let mut reader = Reader::of_partitions(kafka.clone(), of_log(&log), all).unwrap();
+    let mut reader = Reader::of_partitions(kafka.clone(), of_log(&log), all, Arc::default()).unwrap();
     let mut events = reader.next().await.unwrap().events.clone();
     broker.stop();
     for number in 0..6 {

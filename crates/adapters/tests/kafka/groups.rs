@@ -44,7 +44,8 @@ impl Rows {
 fn member(kafka: &KafkaOptions, log: &dyn EventLog, rows: &Arc<Rows>) -> JoinHandle<KafkaFault> {
     let options = octocity_adapters::kafka::ReaderOptions { batch_events: 50, ..of_log(log) };
     let group = format!("{}.group", kafka.log_topic);
-    let mut reader = Reader::of_group(kafka.clone(), options, &group, Arc::clone(rows) as _).unwrap();
+    let mut reader =
+        Reader::of_group(kafka.clone(), options, &group, Arc::clone(rows) as _, Arc::default()).unwrap();
     let rows = Arc::clone(rows);
     tokio::spawn(async move {
         loop {
@@ -97,7 +98,9 @@ async fn partitions_wait_for_the_batch_that_is_applied() {
     fill(&log, of_partition(1), 0, 30).await;
     let relay = start(Arc::new(log.clone()), &kafka).await;
     let group = format!("{}.group", kafka.log_topic);
-    let open = || Reader::of_group(kafka.clone(), of_log(&log), &group, Arc::clone(&rows) as _).unwrap();
+    let open = || {
+        Reader::of_group(kafka.clone(), of_log(&log), &group, Arc::clone(&rows) as _, Arc::default()).unwrap()
+    };
     let mut slow = open();
     let held = slow.next().await.unwrap();
     let mut eager = open();

@@ -7,5 +7,6 @@ mod configuration;
 mod faults;
 mod groups;
 mod order;
+mod projectors;
 mod support;
 mod two_relays;

@@ -135,7 +135,8 @@ async fn quiet_partitions_make_progress() {
     let staged = Staged { head: Some(head.clone()), ..Staged::new(log.clone()) };
     let relay = start(Arc::new(staged), &kafka).await;
     let mut reader =
-        Reader::of_partitions(kafka.clone(), of_log(&log), from(6, Position::default())).unwrap();
+        Reader::of_partitions(kafka.clone(), of_log(&log), from(6, Position::default()), Arc::default())
+            .unwrap();
     let mut reached = from(6, Position::default());
     // Events of others moved the log's head, and none of ours came.
     for due in [last, Position(last.0 + 100), Position(last.0 + 200)] {

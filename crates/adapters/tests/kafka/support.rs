@@ -118,7 +118,7 @@ pub async fn read(
     head: Position,
 ) -> Vec<RecordedEvent> {
     let from = from(kafka.partitions, after);
-    let mut reader = Reader::of_partitions(kafka.clone(), of_log(log), from.clone()).unwrap();
+    let mut reader = Reader::of_partitions(kafka.clone(), of_log(log), from.clone(), Arc::default()).unwrap();
     let (mut reached, mut events) = (from, Vec::new());
     while reached.values().any(|position| *position < head) {
         let batch = tokio::time::timeout(PATIENCE, reader.next()).await.expect("the rest in time").unwrap();

@@ -1,0 +1,183 @@
+//! Projectors that share the partitions write what one engine would, whoever comes and goes; and live readers follow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use octocity_adapters::kafka::{KafkaFault, KafkaOptions, LiveReader, Projector, ProjectorStats};
+use octocity_log::{EventLog, Position, Tail};
+use octocity_projections::testing::{Garage, History, Move, hashes, play};
+use octocity_projections::{Feed, MemoryRows, ReadModels, RowStore};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::broker::shared;
+use crate::support::*;
+
+const PARTITIONS: i32 = 6;
+
+struct City {
+    kafka: KafkaOptions,
+    garages: Vec<Garage>,
+    history: History,
+    rows: Arc<dyn RowStore>,
+}
+
+fn moves(seed: u32, count: usize) -> Vec<Move> {
+    let mut chance = seed;
+    let mut next = || {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        chance >> 16
+    };
+    (0..count).map(|_| (next() as u8, next() as u8, (next() % 20_000) as u16, next() % 2 == 0)).collect()
+}
+
+impl City {
+    async fn new() -> Self {
+        let kafka = options(shared(), PARTITIONS);
+        let kafka = KafkaOptions { group: format!("{}.group", kafka.log_topic), ..kafka };
+        let mut garages: Vec<_> = (1..=20).map(Garage::new).collect();
+        let history = play(&mut garages, &moves(3, 1_500)).await;
+        Self { kafka, garages, history, rows: Arc::new(MemoryRows::of_partitions(PARTITIONS)) }
+    }
+
+    fn log(&self) -> Arc<dyn EventLog> {
+        Arc::new(self.history.log.clone())
+    }
+
+    fn head(&self) -> Position {
+        *self.history.log.head().borrow()
+    }
+
+    async fn go_on(&mut self, seed: u32) {
+        for (number, step) in moves(seed, 300).into_iter().enumerate() {
+            let which = number % self.garages.len();
+            self.garages[which].act(&mut self.history, step).await;
+        }
+    }
+
+    async fn projector(&self) -> Projecting {
+        let projector =
+            Projector::open(self.kafka.clone(), self.log(), Arc::clone(&self.rows)).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let (models, stats) = (projector.models(), projector.stats());
+        Projecting { models, stats, _stop: stop, task: tokio::spawn(projector.run(stopped)) }
+    }
+
+    /// How far the rows of all partitions are.
+    async fn position(&self) -> Position {
+        let known = self.rows.checkpoints().await.unwrap();
+        let all = octocity_projections::views::tables().len() * PARTITIONS as usize;
+        if known.len() < all { Position(0) } else { known.iter().map(|at| at.position).min().unwrap() }
+    }
+
+    async fn until_all_is_projected(&self) {
+        let begun = std::time::Instant::now();
+        while self.position().await < self.head() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{:?} of {:?}",
+                self.position().await,
+                self.head()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn is_as_of_one_engine(&self, models: &ReadModels) {
+        let alone = self.history.read(Arc::new(MemoryRows::new()), 64).await;
+        assert_eq!(hashes(models).await, hashes(&alone).await);
+    }
+}
+
+struct Projecting {
+    models: ReadModels,
+    stats: Arc<ProjectorStats>,
+    _stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), KafkaFault>>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_event_is_in_the_rows_once_while_projectors_come_and_go() {
+    let mut city = City::new().await;
+    let relay = start(city.log(), &city.kafka).await;
+    let live = LiveReader::new(city.kafka.clone(), city.log());
+    let feed = Feed::open(live.tail(), Arc::clone(&city.rows)).await.unwrap();
+    let told = feed.models();
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(live.run(stopped.clone()));
+    tokio::spawn(feed.run(stopped));
+    let first = city.projector().await;
+    until("the first projects", || first.models.stats.events.load(Ordering::Relaxed) > 0).await;
+    let second = city.projector().await;
+    city.go_on(4).await;
+    until("both have partitions", || second.stats.partitions.load(Ordering::Relaxed) > 0).await;
+    city.go_on(5).await;
+    city.until_all_is_projected().await;
+    assert!(second.models.stats.events.load(Ordering::Relaxed) > 0);
+    // As by a kill.
+    first.task.abort();
+    city.go_on(6).await;
+    city.until_all_is_projected().await;
+    city.is_as_of_one_engine(&second.models).await;
+    assert!(!second.task.is_finished(), "it met no fault");
+    let tables = octocity_projections::views::tables();
+    assert!(told.wait_for(&tables, city.head(), Duration::from_secs(10)).await, "the live reader follows");
+    second.task.abort();
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_topic_no_longer_keeps_is_read_from_the_log() {
+    let mut city = City::new().await;
+    let relay = start(city.log(), &city.kafka).await;
+    let head = city.head();
+    until("all is published", || Position(relay.stats.position.load(Ordering::Relaxed)) >= head).await;
+    forget_half(&city.kafka).await;
+    let projector = city.projector().await;
+    city.go_on(4).await;
+    city.until_all_is_projected().await;
+    city.is_as_of_one_engine(&projector.models).await;
+    // A live reader that was away for as long.
+    let live = LiveReader::new(city.kafka.clone(), city.log());
+    let tail = live.tail();
+    tail.restart(Position(1));
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(live.run(stopped));
+    until("it follows", || tail.reached() >= city.head()).await;
+    let mut after = Position(1);
+    let mut read = Vec::new();
+    while after < city.head() {
+        let page = tail.read_after(after, 200).await.unwrap();
+        assert!(page.next > after);
+        read.extend(page.events);
+        after = page.next;
+    }
+    let all = city.log().read_all(Position(1), usize::MAX, &[], &[]).await.unwrap().events;
+    assert!(read == all, "it misses nothing");
+    projector.task.abort();
+    relay.stop().await;
+}
+
+/// As retention does.
+async fn forget_half(kafka: &KafkaOptions) {
+    let admin: AdminClient<_> =
+        ClientConfig::new().set("bootstrap.servers", &kafka.brokers).create().unwrap();
+    let middles: BTreeMap<i32, i64> = (0..kafka.partitions)
+        .map(|partition| {
+            let bounds = admin.inner().fetch_watermarks(&kafka.log_topic, partition, Duration::from_secs(10));
+            (partition, bounds.unwrap().1 / 2)
+        })
+        .collect();
+    let mut before = TopicPartitionList::new();
+    for (partition, offset) in middles {
+        before.add_partition_offset(&kafka.log_topic, partition, Offset::Offset(offset)).unwrap();
+    }
+    admin.delete_records(&before, &AdminOptions::new()).await.unwrap();
+    let first = admin.inner().fetch_watermarks(&kafka.log_topic, 0, Duration::from_secs(10)).unwrap().0;
+    assert!(first > 0, "records are gone");
+}

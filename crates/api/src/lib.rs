@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use auth::{Auth, TokenEntry};
 pub use http::connections::serve;
-pub use http::{Probes, Readiness};
+pub use http::{Probes, Readiness, probe_routes};
 pub use limits::Limits;
 pub use state::ApiState;
 

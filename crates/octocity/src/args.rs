@@ -33,7 +33,8 @@ Configuration, each stronger than the one before it:
     [kafka]                      # where the log is published to, if anywhere
     brokers = \"127.0.0.1:9092\"   partitions = 12   replication = 1   retention_hours = 168
     log_topic = \"octocity.log\"   events_topic = \"octocity.events\"   create_topics = true
-    source = \"/octocity\"   relay = \"octocity-relay\"   password_file = \"/run/secrets/kafka\"
+    source = \"/octocity\"   relay = \"octocity-relay\"   group = \"octocity-projectors\"
+    password_file = \"/run/secrets/kafka\"
     client = { \"security.protocol\" = \"sasl_ssl\", \"sasl.username\" = \"octocity\" }
     [clickhouse]                 # what answers analysts; without it, the read models
     url = \"http://127.0.0.1:8123\"   user = \"octocity\"   password_file = \"/run/secrets/clickhouse\"
@@ -163,19 +164,27 @@ Exit code 5 when a problem was found, 0 when there is none.")]
 }
 
 /// What a process does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// All of it; the relay only where the configuration has a table [kafka]
-    #[default]
     All,
-    /// Publish the log to Kafka, and nothing else
+    /// Serve GraphQL; other processes write the rows. Needs [postgres]
+    Api,
+    /// Publish the log to Kafka. Of several, one does. Needs [kafka]
     Relay,
+    /// Write the read models; several share the log's partitions. Needs [kafka] and [postgres]
+    Projector,
+    /// Carry out what follows from events: deadlines, payments. Of several, one does. Needs [postgres]
+    Processes,
+    /// Tell ClickHouse the facts that analysts' figures are made of. Needs [clickhouse]
+    Analytics,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    #[arg(long, value_enum, default_value_t)]
-    pub role: Role,
+    /// What this process does; several with commas between
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    pub role: Vec<Role>,
     /// Where process state was lost: go on at the log's end, and drop every deadline, hold and payment
     /// step that was planned and not done
     #[arg(long)]

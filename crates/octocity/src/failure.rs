@@ -49,6 +49,10 @@ impl Failure {
         self.more.insert(key.to_owned(), value);
         self
     }
+    /// Of the moment, or of ours: nothing that a person must change first.
+    pub fn is_fault(&self) -> bool {
+        self.kind == Kind::Fault
+    }
     pub fn fault(message: impl Into<String>) -> Self {
         Self::new(Kind::Fault, message)
     }

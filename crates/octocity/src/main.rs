@@ -8,15 +8,19 @@ mod config;
 mod demo;
 mod doctor;
 mod failure;
+mod following;
 mod import;
+mod kafka;
 mod lost_processes;
 mod metrics;
 mod migrate;
 mod node;
 mod open_files;
 mod output;
+mod processing;
 mod rebuild;
 mod relay;
+mod roles;
 mod serve;
 mod stopping;
 mod stores;
@@ -29,7 +33,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use args::{Cli, Command, Import, Role, ServeArgs};
+use args::{Cli, Command, Import};
 use config::Config;
 use failure::Failure;
 use output::Output;
@@ -66,10 +70,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 
 async fn dispatch(cli: Cli, config: &Config, output: Output) -> Result<(), Failure> {
     match cli.command {
-        Command::Serve(ServeArgs { role: Role::All, processes_from_now }) => {
-            serve::run(config, processes_from_now, output).await
-        }
-        Command::Serve(ServeArgs { role: Role::Relay, .. }) => relay::run(config, output).await,
+        Command::Serve(args) => serve::run(config, args, output).await,
         Command::Demo(args) => demo::run(config, &args, output).await,
         Command::Import(Import::Gates(args)) => import::command::gates(config, &args, output).await,
         Command::Import(Import::Occupancy(args)) => import::command::occupancy(config, &args, output).await,

@@ -6,12 +6,10 @@ use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::{DataFolder, OpenError};
 use octocity_commands::{Clock, Handler, HandlerOptions};
 use octocity_log::{EventLog, Position};
-use octocity_projections::{Engine, EngineOptions, ReadModels, RowStore, StoreError};
+use octocity_projections::{Engine, EngineOptions, RowStore, StoreError, views};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, Gateway};
 use crate::failure::Failure;
 use crate::stores::{Folder, Log, Processes, Stores, open_log};
 
@@ -22,6 +20,10 @@ pub struct Node {
     pub rows: Arc<dyn RowStore>,
     pub processes: Processes,
     pub clock: Arc<dyn Clock>,
+    /// Who is asked for money, if anybody.
+    pub gateway: Option<Gateway>,
+    /// Whether other processes may append to the log.
+    pub is_shared: bool,
     /// Held for as long as anything above is used; the last to go. None: nothing is kept in it.
     pub folder: Option<DataFolder>,
 }
@@ -55,14 +57,16 @@ impl Node {
         let events = log.events();
         let Stores { rows, snapshots, processes } = Stores::open(config, events.id()).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let is_shared = config.eventstoredb.is_some();
         let options = HandlerOptions {
             retention_seconds: i64::from(config.retention_days) * 86_400,
             queue: config.queue,
             gateway: config.gateway.is_some(),
+            sole_owner: !is_shared,
             ..HandlerOptions::default()
         };
         let handler = Handler::new(events, Some(snapshots), Arc::clone(&clock), options);
-        Ok(Self { handler, log, rows, processes, clock, folder })
+        Ok(Self { handler, log, rows, processes, clock, gateway: config.gateway, is_shared, folder })
     }
 
     pub fn events(&self) -> Arc<dyn EventLog> {
@@ -73,42 +77,15 @@ impl Node {
         *self.events().head().borrow()
     }
 
+    /// Makes the tables of the rows.
+    pub async fn ensure_rows(&self) -> Result<(), Failure> {
+        self.rows.ensure(&views::tables()).await.map_err(rows_failed)
+    }
+
     pub async fn engine(&self) -> Result<Engine, Failure> {
-        let opened = Engine::open(self.events(), Arc::clone(&self.rows), EngineOptions::default()).await;
+        let options = EngineOptions { sole_owner: !self.is_shared, ..EngineOptions::default() };
+        let opened = Engine::open(self.events(), Arc::clone(&self.rows), options).await;
         opened.map_err(rows_failed)
-    }
-}
-
-/// The read models, kept at the log's head in the background.
-pub struct Following {
-    pub models: ReadModels,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Following {
-    pub fn start(engine: Engine) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let models = engine.models();
-        Self { models, stop, task: tokio::spawn(engine.run(stopped)) }
-    }
-
-    /// Waits until the rows are at `head`, telling how far they are from time to time.
-    pub async fn until(&self, head: Position, told: impl Fn(Position)) {
-        let mut progress = self.models.progress();
-        while self.models.position() < head {
-            told(self.models.position());
-            if progress.changed().await.is_err() {
-                return;
-            }
-        }
-        told(head);
-    }
-
-    /// Ends after the commit that is under way.
-    pub async fn stop(self) -> Result<(), Failure> {
-        self.stop.send_replace(true);
-        self.task.await.map_err(|error| Failure::fault(format!("The read models broke off: {error}.")))
     }
 }
 

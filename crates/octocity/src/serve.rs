@@ -1,27 +1,28 @@
-//! `octocity serve`: all roles in one process, until it is told to stop.
+//! `octocity serve`: all roles in one process, or some of them, until it is told to stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use octocity_adapters::gateway::{NoGateway, SimulatedGateway};
 use octocity_api::{ApiState, Auth, Limits, TokenEntry};
-use octocity_commands::{Executor, ExecutorError, PaymentGateway, ProcessStoreError};
 use octocity_log::WholeLog;
-use octocity_projections::ReadModels;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::analytics::{self, ServerAway, Telling};
+use crate::args::{Role, ServeArgs};
 use crate::config::{Config, Gateway};
 use crate::failure::Failure;
-use crate::lost_processes;
-use crate::metrics::Vitals;
-use crate::node::{Following, Node};
+use crate::following::Following;
+use crate::kafka::{BrokerAway, Projecting, Relaying};
+use crate::metrics::{Parts, Vitals};
+use crate::node::Node;
 use crate::open_files;
 use crate::output::Output;
-use crate::relay::{BrokerAway, Relaying};
+use crate::processing::Processing;
+use crate::relay;
+use crate::roles::Roles;
 use crate::stopping::StopSignals;
 
 const PAGE: &str = include_str!("../page/index.html");
@@ -32,60 +33,148 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct Server {
     pub node: Arc<Node>,
     pub address: SocketAddr,
-    gateway: Option<Gateway>,
-    following: Following,
+    roles: Roles,
     closing: watch::Sender<bool>,
     web: JoinHandle<()>,
-    processes: JoinHandle<()>,
+    pruning: JoinHandle<()>,
+    working: Working,
+}
+
+/// The parts of a process, as its roles ask for them.
+struct Working {
+    following: Option<Following>,
+    projecting: Option<Projecting>,
+    processing: Option<Processing>,
     relaying: Option<Relaying>,
     telling: Option<Telling>,
-    pruning: JoinHandle<()>,
+}
+
+impl Working {
+    async fn start(
+        config: &Config,
+        roles: &Roles,
+        node: &Arc<Node>,
+        closed: &watch::Receiver<bool>,
+    ) -> Result<Self, Failure> {
+        let kafka = config.kafka.as_ref();
+        let relaying = match kafka {
+            Some(kafka) if roles.have(Role::Relay) => {
+                Some(Relaying::start(kafka, node.events(), BrokerAway::TryAgain).await?)
+            }
+            _ => None,
+        };
+        let projecting = match kafka {
+            Some(kafka) if roles.have(Role::Projector) && !roles.are_all() => {
+                let rows = Arc::clone(&node.rows);
+                Some(Projecting::start(kafka, node.events(), rows, closed.clone()).await?)
+            }
+            _ => None,
+        };
+        let telling = match &config.clickhouse {
+            Some(clickhouse) if roles.have(Role::Analytics) => {
+                let tail = Arc::new(WholeLog(node.events()));
+                Some(Telling::start(clickhouse, tail, ServerAway::TryAgain, closed.clone()).await?)
+            }
+            _ => None,
+        };
+        let mut following = match roles.have(Role::Api) {
+            true if roles.are_all() => Some(Following::of_engine(node.engine().await?)),
+            true => Some(Following::of_rows(kafka, node).await?),
+            false => None,
+        };
+        if let (Some(following), Some(clickhouse)) = (&mut following, &config.clickhouse) {
+            let log = node.events();
+            following.models.figures = analytics::figures(clickhouse, log.id(), log.epoch())?;
+        }
+        let processing = match roles.have(Role::Processes) {
+            true => Some(Processing::start(node, roles.processes_from_now, closed.clone()).await?),
+            false => None,
+        };
+        Ok(Self { following, projecting, processing, relaying, telling })
+    }
+
+    fn parts(&self) -> Parts {
+        Parts {
+            served: self.following.as_ref().map(|following| following.models.clone()),
+            live: self.following.as_ref().and_then(|following| following.live.clone()),
+            projected: self.projecting.as_ref().map(|projecting| projecting.models.clone()),
+            projector: self.projecting.as_ref().map(Projecting::vitals),
+            processes: self.processing.as_ref().map(Processing::standing),
+            relay: self.relaying.as_ref().map(Relaying::vitals),
+            figures: self.telling.as_ref().map(Telling::vitals),
+        }
+    }
+
+    async fn stop(self) -> Result<(), Failure> {
+        if let Some(processing) = self.processing {
+            processing.stop().await?;
+        }
+        if let Some(relaying) = self.relaying {
+            // Its fault was told when it ended, and is none of what is served.
+            drop(relaying.stop().await);
+        }
+        if let Some(telling) = self.telling {
+            drop(telling.stop().await);
+        }
+        if let Some(following) = self.following {
+            following.stop().await?;
+        }
+        match self.projecting {
+            Some(projecting) => projecting.stop().await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl Server {
-    /// `processes_from_now`: lost process state is begun anew at the log's end.
-    pub async fn start(config: &Config, processes_from_now: bool) -> Result<Self, Failure> {
+    pub async fn start(config: &Config, roles: Roles) -> Result<Self, Failure> {
         config.check_listen()?;
         let node = Arc::new(Node::open(config).await?);
         let listener =
             TcpListener::bind(config.listen).await.map_err(|error| not_listening(config, &error))?;
         let address = listener.local_addr().map_err(|error| not_listening(config, &error))?;
-        let relaying = match &config.kafka {
-            Some(kafka) => Some(Relaying::start(kafka, node.events(), BrokerAway::TryAgain).await?),
-            None => None,
-        };
-        let following = Following::start(node.engine().await?);
         let (closing, closed) = watch::channel(false);
-        let mut models = following.models.clone();
-        let telling = tell_figures(config, &node, &mut models, closed.clone()).await?;
-        let executor = executor(&node, config.gateway, processes_from_now).await?;
-        let relay = relaying.as_ref().map(Relaying::vitals);
-        let vitals = Vitals::new(Arc::clone(&node), models.clone(), executor.progress(), relay)
-            .with_figures(telling.as_ref().map(Telling::vitals));
-        let processes = tokio::spawn(executor.run(closed.clone()));
-        let handler = Arc::clone(&node.handler);
-        let pruning = tokio::spawn(async move { handler.prune_daily().await });
-        let limits = Limits { connections: open_files::room_for(config.connections), ..Limits::default() };
-        let router = octocity_api::router(ApiState {
-            handler: Arc::clone(&node.handler),
-            log: node.events(),
-            models,
-            clock: Arc::clone(&node.clock),
-            auth: auth(config),
-            limits,
-            listen: address,
-            closing: closed.clone(),
-            probes: Arc::new(vitals),
-            page: PAGE,
+        let working = Working::start(config, &roles, &node, &closed).await?;
+        let vitals = Arc::new(Vitals::new(Arc::clone(&node), working.parts()));
+        let (handler, serves) = (Arc::clone(&node.handler), roles.have(Role::Api));
+        let pruning = tokio::spawn(async move {
+            if serves {
+                handler.prune_daily().await;
+            }
         });
+        let limits = Limits { connections: open_files::room_for(config.connections), ..Limits::default() };
+        let router = match &working.following {
+            None => octocity_api::probe_routes(vitals),
+            Some(following) => octocity_api::router(ApiState {
+                handler: Arc::clone(&node.handler),
+                log: node.events(),
+                models: following.models.clone(),
+                clock: Arc::clone(&node.clock),
+                auth: auth(config),
+                limits,
+                listen: address,
+                closing: closed.clone(),
+                probes: vitals,
+                page: PAGE,
+            }),
+        };
         let web = tokio::spawn(octocity_api::serve(listener, router, limits, closed));
-        let gateway = config.gateway;
-        Ok(Self { node, address, gateway, following, closing, web, processes, relaying, telling, pruning })
+        Ok(Self { node, address, roles, closing, web, pruning, working })
     }
 
     /// True once the server is to stop.
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
+    }
+
+    /// Waits until a part has ended by a fault that does not pass, where nothing else is served here.
+    async fn broken(&mut self) {
+        match &mut self.working {
+            Working { following: None, processing: None, projecting: Some(projecting), .. } => {
+                projecting.ended().await;
+            }
+            _ => std::future::pending().await,
+        }
     }
 
     /// Takes no more, answers what it has, and closes the log: within seconds.
@@ -97,54 +186,8 @@ impl Server {
             tracing::warn!("connections were still open; they are cut");
             web.abort();
         }
-        self.processes.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))?;
-        if let Some(relaying) = self.relaying {
-            // Its fault was told when it ended, and is none of what is served.
-            drop(relaying.stop().await);
-        }
-        if let Some(telling) = self.telling {
-            drop(telling.stop().await);
-        }
-        self.following.stop().await
+        self.working.stop().await
     }
-}
-
-/// Where ClickHouse is configured, it is told the facts of the log, and answers analysts.
-async fn tell_figures(
-    config: &Config,
-    node: &Node,
-    models: &mut ReadModels,
-    stop: watch::Receiver<bool>,
-) -> Result<Option<Telling>, Failure> {
-    let Some(clickhouse) = &config.clickhouse else { return Ok(None) };
-    let log = node.events();
-    models.figures = analytics::figures(clickhouse, log.id(), log.epoch())?;
-    let tail = Arc::new(WholeLog(log));
-    Ok(Some(Telling::start(clickhouse, tail, ServerAway::TryAgain, stop).await?))
-}
-
-async fn executor(
-    node: &Node,
-    gateway: Option<Gateway>,
-    processes_from_now: bool,
-) -> Result<Arc<Executor>, Failure> {
-    let (store, book) = node.processes.open()?;
-    if !processes_from_now {
-        lost_processes::check(node, &*store).await?;
-    }
-    let failed = |error: ProcessStoreError| Failure::data(format!("{error}; run octocity doctor."));
-    let gateway: Arc<dyn PaymentGateway> = match gateway {
-        Some(Gateway::Simulated) => Arc::new(SimulatedGateway::open(book).await.map_err(failed)?),
-        None => Arc::new(NoGateway),
-    };
-    let executor = Executor::new(Arc::clone(&node.handler), store, gateway);
-    executor.start().await.map_err(|error| match error {
-        ExecutorError::Misplaced(misplaced) => Failure::data(node.processes.misplaced(misplaced)),
-        ExecutorError::Log(_) | ExecutorError::Store(_) => {
-            Failure::fault(format!("The processes cannot start: {error}; run octocity doctor."))
-        }
-    })?;
-    Ok(executor)
 }
 
 fn auth(config: &Config) -> Auth {
@@ -152,7 +195,7 @@ fn auth(config: &Config) -> Auth {
     Auth::new(config.tokens.iter().map(entry))
 }
 
-fn not_listening(config: &Config, error: &std::io::Error) -> Failure {
+pub fn not_listening(config: &Config, error: &std::io::Error) -> Failure {
     Failure::usage(format!(
         "{} cannot be listened on: {error}; stop what uses it or choose another address with --listen.",
         config.listen
@@ -168,20 +211,29 @@ fn serves_from(node: &Node) -> String {
 pub fn say_where(server: &Server, output: Output) {
     let address = server.address;
     output.say(format!("Octocity serves from {}", serves_from(&server.node)));
-    output.say(format!("  live page    http://{address}/"));
-    output.say(format!("  GraphiQL     http://{address}/graphiql"));
-    output.say(format!("  GraphQL      http://{address}/graphql"));
+    if server.roles.have(Role::Api) {
+        output.say(format!("  live page    http://{address}/"));
+        output.say(format!("  GraphiQL     http://{address}/graphiql"));
+        output.say(format!("  GraphQL      http://{address}/graphql"));
+    }
     output.say(format!("  health       http://{address}/health/ready"));
     output.say(format!("  metrics      http://{address}/metrics"));
-    output.say(format!("  payments     {}", Gateway::said(server.gateway)));
+    output.say(format!("  payments     {}", Gateway::said(server.node.gateway)));
     output.say("Ctrl-C stops it.");
 }
 
-pub async fn run(config: &Config, processes_from_now: bool, output: Output) -> Result<(), Failure> {
+pub async fn run(config: &Config, args: ServeArgs, output: Output) -> Result<(), Failure> {
     let mut told_to_stop = StopSignals::listen()?;
-    let server = Server::start(config, processes_from_now).await?;
+    let roles = Roles::try_new(args, config)?;
+    if roles.are_relay_alone() {
+        return relay::run(config, told_to_stop, output).await;
+    }
+    let mut server = Server::start(config, roles).await?;
     say_where(&server, output);
-    told_to_stop.received().await;
+    tokio::select! {
+        () = told_to_stop.received() => {}
+        () = server.broken() => {}
+    }
     say_stopping();
     close(server, output).await
 }

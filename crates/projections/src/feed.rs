@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use octocity_log::{Position, Tail};
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ use crate::views;
 const PAGE: usize = 1_024;
 /// How soon the stored checkpoints are looked at again while they are behind.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often it is looked which keys stand still.
+const LOOK_AT_PARKED: Duration = Duration::from_secs(1);
 /// How long it pauses after a fault.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// So many pages' changes may wait for their rows before no more are read: the projectors are behind, not we.
@@ -39,6 +42,8 @@ pub struct Feed {
     projectors: Vec<Box<dyn Projector>>,
     after: Position,
     waiting: VecDeque<Waiting>,
+    /// When it was last looked how many keys stand still.
+    parked_at: Option<Instant>,
 }
 
 impl Feed {
@@ -49,7 +54,8 @@ impl Feed {
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
         let models = ReadModels { store, figures, live, progress: receiver, stats };
         let (projectors, waiting) = (views::all(), VecDeque::new());
-        let mut feed = Self { tail, models, progress, projectors, after: Position::default(), waiting };
+        let (after, parked_at) = (Position::default(), None);
+        let mut feed = Self { tail, models, progress, projectors, after, waiting, parked_at };
         feed.look().await?;
         feed.after = feed.models.position();
         Ok(feed)
@@ -69,6 +75,7 @@ impl Feed {
             let pause = match self.turn().await {
                 Ok(()) => {
                     faulty = false;
+                    self.models.stats.faulty.store(false, Ordering::Relaxed);
                     self.is_behind(*head.borrow()).then_some(LOOK_AGAIN)
                 }
                 Err(error) => {
@@ -76,6 +83,7 @@ impl Feed {
                         tracing::error!(%error, "subscribers are told nothing just now; it is tried again");
                     }
                     faulty = true;
+                    self.models.stats.faulty.store(true, Ordering::Relaxed);
                     Some(TRY_AGAIN)
                 }
             };
@@ -100,6 +108,7 @@ impl Feed {
             self.read_on().await?;
         }
         self.look().await?;
+        self.look_at_parked().await?;
         // In this order: who subscribes after this reads rows that are at least as new as what was looked at.
         if self.models.live.is_idle() {
             self.waiting.clear();
@@ -138,6 +147,16 @@ impl Feed {
                 self.waiting.push_back(Waiting { position, table: projector.table(), keys });
             }
         }
+    }
+
+    /// How many keys the projectors found to stand still, so that queries on them say so.
+    async fn look_at_parked(&mut self) -> Result<(), StoreError> {
+        if self.parked_at.is_none_or(|at| at.elapsed() > LOOK_AT_PARKED) {
+            let parked = self.models.store.parked(&[]).await?;
+            self.models.stats.parked.store(parked.len() as u64, Ordering::Relaxed);
+            self.parked_at = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// How far the stored rows are. Checkpoints of another log say nothing of this one.

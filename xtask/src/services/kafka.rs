@@ -80,8 +80,8 @@ impl Service for Kafka {
         daemon::stop(home)
     }
 
-    fn config(&self, _: &Home) -> Result<String, String> {
-        Ok(String::new())
+    fn config(&self, home: &Home) -> Result<String, String> {
+        Ok(format!("\n[kafka]\nbrokers = \"{}\"\n", home.address()?))
     }
 }
 

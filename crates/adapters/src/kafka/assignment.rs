@@ -98,6 +98,7 @@ impl Assignment {
             let sequence = Sequence::default();
             begun.insert(*partition, Partition { sequence, begun: at, seen: at, reached: at });
         }
+        self.stats.partitions.store(begun.len() as u64, Ordering::Relaxed);
         *self.lock() = begun;
         self.generation.fetch_add(1, Ordering::Relaxed);
         Ok(places)
@@ -107,6 +108,7 @@ impl Assignment {
     fn give_away(&self) {
         self.handover.take_back(self.options.patience);
         self.lock().clear();
+        self.stats.partitions.store(0, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -28,7 +28,7 @@ mod topics;
 pub use fault::KafkaFault;
 pub use live::LiveReader;
 pub use options::KafkaOptions;
-pub use projector::{Projector, ProjectorStats};
+pub use projector::Projector;
 pub use reader::{Batch, Checkpoints, Reader, ReaderOptions, ReaderStats};
 pub use record::Watermark;
 pub use relay::{Relay, RelayOptions, RelayStats, Standing};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,14 +20,6 @@ use super::reader::{Reader, ReaderOptions, ReaderStats};
 /// Between two tries after a fault.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// For metrics.
-#[derive(Debug, Default)]
-pub struct ProjectorStats {
-    pub reader: Arc<ReaderStats>,
-    /// How many partitions it has just now.
-    pub partitions: AtomicU64,
-}
-
 pub struct Projector {
     kafka: KafkaOptions,
     options: ReaderOptions,
@@ -36,7 +28,7 @@ pub struct Projector {
     recent: BTreeMap<i32, Arc<Recent>>,
     engine: Engine,
     checkpoints: Arc<Stored>,
-    stats: Arc<ProjectorStats>,
+    stats: Arc<ReaderStats>,
 }
 
 impl Projector {
@@ -60,7 +52,7 @@ impl Projector {
         self.engine.models()
     }
 
-    pub fn stats(&self) -> Arc<ProjectorStats> {
+    pub fn stats(&self) -> Arc<ReaderStats> {
         Arc::clone(&self.stats)
     }
 
@@ -92,7 +84,7 @@ impl Projector {
     /// Applies what comes, until there is a fault.
     async fn follow(&mut self) -> Result<(), KafkaFault> {
         let checkpoints = Arc::clone(&self.checkpoints);
-        let stats = Arc::clone(&self.stats.reader);
+        let stats = Arc::clone(&self.stats);
         let mut reader =
             Reader::of_group(self.kafka.clone(), self.options, &self.kafka.group, checkpoints, stats)?;
         let mut generation = None;
@@ -117,7 +109,6 @@ impl Projector {
         let tails =
             self.recent.iter().map(|(partition, tail)| (*partition, Arc::clone(tail) as Arc<dyn Tail>));
         self.engine.take_up(tails.collect());
-        self.stats.partitions.store(self.recent.len() as u64, Ordering::Relaxed);
     }
 
     fn bring(&self, batch: &mut Batch) {

@@ -46,6 +46,8 @@ impl ReaderOptions {
 pub struct ReaderStats {
     pub events: AtomicU64,
     pub rebalances: AtomicU64,
+    /// How many partitions it has just now.
+    pub partitions: AtomicU64,
     /// How many keys are held at a gap just now.
     pub held_keys: AtomicU64,
 }

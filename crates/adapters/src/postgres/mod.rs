@@ -2,6 +2,7 @@
 //!
 //! - **database**: a pool of connections to the schema that is ours alone.
 //! - **form**: the version of the schema's tables, and the log they belong to; kept in a table of its own.
+//! - **lease**: what one process at a time may hold; it ends with the connection that holds it.
 //! - **transient**: a fault that passes by itself (a server that restarts or fails over). Reads are tried again, for
 //!   a bounded time; a write is not, as nobody knows whether it was done: its caller looks.
 //!
@@ -13,6 +14,7 @@ mod connection;
 mod database;
 mod fault;
 mod form;
+mod lease;
 mod processes;
 mod rows;
 mod scratch;
@@ -21,6 +23,7 @@ mod snapshots;
 pub use connection::{PostgresOptions, Tls};
 pub use database::Database;
 pub use fault::OpenError;
+pub use lease::Lease;
 pub use processes::PostgresProcessStore;
 pub use rows::PostgresRows;
 pub use scratch::Scratch;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::database::Database;
 use super::fault::Fault;
+use super::lease::Lease;
 use crate::gateway::GatewayBook;
 
 #[derive(Clone)]
@@ -29,6 +30,11 @@ pub struct PostgresProcessStore {
 impl PostgresProcessStore {
     pub fn new(database: Database) -> Self {
         Self { database, unreadable: Arc::default() }
+    }
+
+    /// The right to carry effects out, which one process at a time has. None: another has it.
+    pub async fn lease(&self) -> Result<Option<Lease>, ProcessStoreError> {
+        Ok(self.database.once(self.database.lease("processes")).await?)
     }
 
     fn unreadable(&self) -> Vec<i64> {

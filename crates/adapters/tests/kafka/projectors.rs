@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use octocity_adapters::kafka::{KafkaFault, KafkaOptions, LiveReader, Projector, ProjectorStats};
+use octocity_adapters::kafka::{KafkaFault, KafkaOptions, LiveReader, Projector, ReaderStats};
 use octocity_log::{EventLog, Position, Tail};
 use octocity_projections::testing::{Garage, History, Move, hashes, play};
 use octocity_projections::{Feed, MemoryRows, ReadModels, RowStore};
@@ -96,7 +96,7 @@ impl City {
 
 struct Projecting {
     models: ReadModels,
-    stats: Arc<ProjectorStats>,
+    stats: Arc<ReaderStats>,
     _stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), KafkaFault>>,
 }
@@ -117,8 +117,8 @@ async fn each_event_is_in_the_rows_once_while_projectors_come_and_go() {
     city.go_on(4).await;
     until("both have partitions", || second.stats.partitions.load(Ordering::Relaxed) > 0).await;
     city.go_on(5).await;
+    until("the second projects", || second.models.stats.events.load(Ordering::Relaxed) > 0).await;
     city.until_all_is_projected().await;
-    assert!(second.models.stats.events.load(Ordering::Relaxed) > 0);
     // As by a kill.
     first.task.abort();
     city.go_on(6).await;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{any, get};
 
-pub use probes::{Probes, Readiness};
+pub use probes::{Probes, Readiness, routes as probe_routes};
 use transport::Transport;
 
 /// Everything that is served; `page` is the HTML of `/`.

@@ -11,7 +11,7 @@ use super::{secret, shown};
 use crate::failure::Failure;
 use octocity_api::nearest::hint;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "brokers",
     "partitions",
     "replication",
@@ -20,22 +20,27 @@ const KEYS: [&str; 11] = [
     "log_topic",
     "events_topic",
     "relay",
+    "group",
     "source",
     "password_file",
     "client",
 ];
 
+const PARTITIONS: u32 = 12;
+
 /// Where Kafka is, as the file says it; what it does not say is as usual.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct KafkaConfig {
     pub brokers: String,
-    pub partitions: Option<u32>,
+    /// Into how many the log is cut there, and with it the work of projectors.
+    pub partitions: u32,
     pub replication: Option<u32>,
     pub retention_hours: Option<u32>,
     pub create_topics: Option<bool>,
     pub log_topic: Option<String>,
     pub events_topic: Option<String>,
     pub relay: Option<String>,
+    pub group: Option<String>,
     pub source: Option<String>,
     /// Options of the client, for TLS and SASL.
     pub client: BTreeMap<String, String>,
@@ -52,7 +57,7 @@ pub fn read(value: &Value, path: &Path) -> Result<KafkaConfig, Failure> {
     let table = value
         .as_table()
         .ok_or_else(|| Failure::usage(format!("'kafka' in {} must be a table: [kafka].", shown(path))))?;
-    let mut config = KafkaConfig::default();
+    let mut config = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::default() };
     for (key, value) in table {
         set(&mut config, key, value, path)?;
     }
@@ -70,7 +75,7 @@ fn set(config: &mut KafkaConfig, key: &str, value: &Value, path: &Path) -> Resul
     let word = || text(value, &of).map(str::to_owned);
     match key {
         "brokers" => config.brokers = word()?,
-        "partitions" => config.partitions = Some(within(value, &of, 1_000)?),
+        "partitions" => config.partitions = within(value, &of, 1_000)?,
         "replication" => config.replication = Some(within(value, &of, 100)?),
         "retention_hours" => config.retention_hours = Some(within(value, &of, 1_000_000)?),
         "create_topics" => {
@@ -81,6 +86,7 @@ fn set(config: &mut KafkaConfig, key: &str, value: &Value, path: &Path) -> Resul
         "log_topic" => config.log_topic = Some(word()?),
         "events_topic" => config.events_topic = Some(word()?),
         "relay" => config.relay = Some(word()?),
+        "group" => config.group = Some(word()?),
         "source" => config.source = Some(word()?),
         "password_file" => {
             let password = secret(&beside(path, Path::new(text(value, &of)?)), &of)?;

@@ -28,6 +28,7 @@ use crate::config::{Config, Gateway};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
+use crate::roles::Roles;
 use crate::serve::{Server, close, say_stopping, say_where};
 use crate::stopping::StopSignals;
 use city::{CITY, CarPark};
@@ -37,7 +38,7 @@ pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(),
     let mut told_to_stop = StopSignals::listen()?;
     // Its drivers pay, and no money moves.
     let config = Config { gateway: Some(Gateway::Simulated), ..config.clone() };
-    let server = Server::start(&config, false).await?;
+    let server = Server::start(&config, Roles::all()).await?;
     has_no_other_car_parks(&server.node).await?;
     open_city(&server.node).await?;
     let traffic = Traffic::new(Arc::clone(&server.node), args.seed);

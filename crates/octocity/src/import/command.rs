@@ -13,7 +13,8 @@ use super::to_review::ToReview;
 use crate::args::{GateFormat, GatesArgs, OccupancyArgs};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::node::{Following, Node};
+use crate::following::Following;
+use crate::node::Node;
 use crate::output::{Output, progress, spinner};
 
 pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<(), Failure> {
@@ -21,7 +22,7 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
     let node = Node::open(config).await?;
-    let following = Following::start(node.engine().await?);
+    let following = Following::of_engine(node.engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-gates");
     let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
     let bar = spinner("lines");
@@ -50,7 +51,7 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
     let node = Node::open(config).await?;
-    let following = Following::start(node.engine().await?);
+    let following = Following::of_engine(node.engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-occupancy");
     let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
     let bar = progress(0, "passages");

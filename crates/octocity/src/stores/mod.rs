@@ -46,7 +46,10 @@ impl Stores {
     /// Makes what is not there yet; refuses what is of another log.
     pub async fn open(config: &Config, log: LogId) -> Result<Self, Failure> {
         match &config.postgres {
-            Some(postgres) => postgres::open(postgres, &config.data, log).await,
+            Some(postgres) => {
+                let partitions = config.kafka.as_ref().map_or(1, |kafka| kafka.partitions);
+                postgres::open(postgres, partitions, &config.data, log).await
+            }
             None => Self::in_files(&config.data, log),
         }
     }
@@ -63,6 +66,25 @@ impl Stores {
 
 /// What processes remember, and the book of the simulated gateway beside it.
 pub type Opened = (Arc<dyn ProcessStore>, Arc<dyn GatewayBook>);
+
+/// Held while effects are carried out.
+pub enum Lease {
+    /// Whoever has the data folder has it alone.
+    OfFolder,
+    #[cfg(feature = "distributed")]
+    InPostgres(octocity_adapters::postgres::Lease),
+}
+
+impl Lease {
+    /// Waits until it can no longer be known to be held.
+    pub async fn lost(&self) {
+        match self {
+            Self::OfFolder => std::future::pending().await,
+            #[cfg(feature = "distributed")]
+            Self::InPostgres(lease) => lease.lost().await,
+        }
+    }
+}
 
 /// What processes remember, not opened yet: only who carries effects out makes it.
 pub enum Processes {
@@ -118,6 +140,18 @@ impl Processes {
             "{what}, and the event log has history that they followed: {remedy}, or start once with octocity serve \
              --processes-from-now, which drops every planned deadline, hold and payment step that is not done."
         )
+    }
+
+    /// The right to carry effects out. None: another process has it.
+    pub async fn lease(&self) -> Result<Option<Lease>, Failure> {
+        match self {
+            Self::InFile(_) => Ok(Some(Lease::OfFolder)),
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { store, .. } => {
+                let lease = store.lease().await.map_err(|error| Failure::fault(format!("{error}.")))?;
+                Ok(lease.map(Lease::InPostgres))
+            }
+        }
     }
 
     /// What to do about processes that are not of the log beside them.

@@ -8,7 +8,7 @@ use super::Stores;
 use crate::config::PostgresConfig;
 use crate::failure::Failure;
 
-pub async fn open(_: &PostgresConfig, _: &Path, _: LogId) -> Result<Stores, Failure> {
+pub async fn open(_: &PostgresConfig, _: u32, _: &Path, _: LogId) -> Result<Stores, Failure> {
     Err(absent())
 }
 

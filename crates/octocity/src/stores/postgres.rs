@@ -13,11 +13,17 @@ use super::{Processes, Stores};
 use crate::config::PostgresConfig;
 use crate::failure::Failure;
 
-pub async fn open(config: &PostgresConfig, data: &Path, log: LogId) -> Result<Stores, Failure> {
+/// The rows have as many partitions as the log on Kafka: projectors share them.
+pub async fn open(
+    config: &PostgresConfig,
+    partitions: u32,
+    data: &Path,
+    log: LogId,
+) -> Result<Stores, Failure> {
     let database = Database::open(&options(config)).await.map_err(|error| failure(&error))?;
     database.bind(log).await.map_err(|error| failure(&error))?;
     Ok(Stores {
-        rows: Arc::new(PostgresRows::new(database.clone())),
+        rows: Arc::new(PostgresRows::of_partitions(database.clone(), partitions.cast_signed())),
         snapshots: Arc::new(PostgresSnapshots::new(database.clone())),
         processes: Processes::InPostgres {
             store: PostgresProcessStore::new(database),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use octocity_adapters::kafka::{KafkaFault, KafkaOptions, Relay, RelayOptions, RelayStats, Standing};
+use octocity_adapters::kafka::{KafkaFault, Relay, RelayOptions, RelayStats, Standing};
 use octocity_log::{EventLog, Position};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::BrokerAway;
+use super::options::{check, failure, options};
 use crate::config::KafkaConfig;
 use crate::failure::Failure;
 use crate::metrics::Text;
@@ -28,11 +29,9 @@ impl Relaying {
         log: Arc<dyn EventLog>,
         away: BrokerAway,
     ) -> Result<Self, Failure> {
-        let relay = Relay::new(log, options(config), RelayOptions::default());
-        match relay.prepare().await {
-            Err(fault) if fault.is_transient() && away == BrokerAway::TryAgain => {}
-            prepared => prepared.map_err(|fault| failure(&fault))?,
-        }
+        let options = options(config);
+        check(&options, away).await?;
+        let relay = Relay::new(log, options, RelayOptions::default());
         let stats = relay.stats();
         let (stop, stopped) = watch::channel(false);
         let (ended, has_ended) = watch::channel(false);
@@ -74,6 +73,11 @@ pub struct RelayVitals {
 }
 
 impl RelayVitals {
+    /// By a fault that does not pass.
+    pub fn has_ended(&self) -> bool {
+        *self.has_ended.borrow()
+    }
+
     /// Up to where the log stands on Kafka, as this relay last knew.
     pub fn position(&self) -> Position {
         Position(self.stats.position.load(Ordering::Relaxed))
@@ -85,7 +89,7 @@ impl RelayVitals {
         let leads = self.stats.standing() == Standing::Leads;
         let help = "1 while this relay publishes, 0 while it stands by.";
         text.gauge("octocity_relay_leads", help, u8::from(leads));
-        let ended = u8::from(*self.has_ended.borrow());
+        let ended = u8::from(self.has_ended());
         text.gauge("octocity_relay_ended", "1 once a fault has ended it that does not pass.", ended);
         text.counter("octocity_relay_events_total", "Events published to Kafka.", read(&self.stats.events));
         let transactions = read(&self.stats.transactions);
@@ -102,31 +106,5 @@ impl RelayVitals {
             let help = "For how long the oldest event that is not on Kafka is in the log.";
             text.gauge("octocity_relay_lag_seconds", help, lag);
         }
-    }
-}
-
-fn options(config: &KafkaConfig) -> KafkaOptions {
-    let usual = KafkaOptions::default();
-    let count = |count: Option<u32>, usual: i32| count.map_or(usual, u32::cast_signed);
-    let config = config.clone();
-    KafkaOptions {
-        brokers: config.brokers,
-        log_topic: config.log_topic.unwrap_or(usual.log_topic),
-        events_topic: config.events_topic.unwrap_or(usual.events_topic),
-        partitions: count(config.partitions, usual.partitions),
-        replication: count(config.replication, usual.replication),
-        retention_hours: config.retention_hours.unwrap_or(usual.retention_hours),
-        create_topics: config.create_topics.unwrap_or(usual.create_topics),
-        relay: config.relay.unwrap_or(usual.relay),
-        source: config.source.unwrap_or(usual.source),
-        client: config.client,
-    }
-}
-
-fn failure(fault: &KafkaFault) -> Failure {
-    let sentence = format!("[kafka]: {fault}.");
-    match fault {
-        KafkaFault::Unavailable(_) | KafkaFault::Log(_) | KafkaFault::Fenced => Failure::fault(sentence),
-        _ => Failure::usage(sentence),
     }
 }

@@ -1,0 +1,151 @@
+//! The processes at work: one process of several carries effects out, and another takes over when it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use octocity_adapters::gateway::{NoGateway, SimulatedGateway};
+use octocity_commands::{Executor, ExecutorError, Misplaced, PaymentGateway, ProcessStoreError, Progress};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Gateway;
+use crate::failure::Failure;
+use crate::lost_processes;
+use crate::node::Node;
+use crate::stores::Lease;
+
+/// How soon one that stands by asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// For how long a checkpoint may be ahead of what this process has heard of the log's head, where its predecessor
+/// heard more.
+const HEAR: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub enum Standing {
+    /// Another process carries effects out.
+    StandsBy,
+    Works(watch::Receiver<Progress>),
+    /// A fault of ours, or of what is stored, has ended them.
+    Ended,
+}
+
+pub struct Processing {
+    standing: watch::Receiver<Standing>,
+    task: JoinHandle<()>,
+}
+
+impl Processing {
+    /// Runs until `stop` turns true. `from_now`: lost process state is begun anew at the log's end. What is wrong with what is stored is refused here, before any work.
+    pub async fn start(
+        node: &Arc<Node>,
+        from_now: bool,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, Failure> {
+        let begun = match node.processes.lease().await? {
+            Some(lease) => Some((lease, executor(node, from_now).await?)),
+            None => None,
+        };
+        let (told, standing) = watch::channel(Standing::StandsBy);
+        let task = tokio::spawn(take_turns(Arc::clone(node), from_now, begun, told, stop));
+        Ok(Self { standing, task })
+    }
+
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// Waits for its end, once it is told to stop: what is under way ends.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.task.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))
+    }
+}
+
+async fn take_turns(
+    node: Arc<Node>,
+    from_now: bool,
+    mut begun: Option<(Lease, Arc<Executor>)>,
+    told: watch::Sender<Standing>,
+    mut stop: watch::Receiver<bool>,
+) {
+    while !*stop.borrow() {
+        let turn = match begun.take() {
+            Some(turn) => Some(turn),
+            None => match take_over(&node, from_now).await {
+                Ok(turn) => turn,
+                Err(failure) => {
+                    tracing::error!(%failure, "the processes cannot go on here");
+                    told.send_replace(Standing::Ended);
+                    return;
+                }
+            },
+        };
+        let Some((lease, executor)) = turn else {
+            tokio::select! {
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            continue;
+        };
+        told.send_replace(Standing::Works(executor.progress()));
+        let mut running = tokio::spawn(executor.run(stop.clone()));
+        tokio::select! {
+            ended = &mut running => {
+                if ended.is_err() {
+                    told.send_replace(Standing::Ended);
+                    return;
+                }
+            }
+            () = lease.lost() => {
+                // Another may carry them out already; what both do has one effect, as their ids are the same.
+                running.abort();
+                tracing::warn!("the lease of the processes is lost; they go on wherever it is taken");
+                told.send_replace(Standing::StandsBy);
+            }
+        }
+    }
+}
+
+/// None: another process has the lease, or nobody can tell just now.
+async fn take_over(node: &Arc<Node>, from_now: bool) -> Result<Option<(Lease, Arc<Executor>)>, Failure> {
+    let Ok(Some(lease)) = node.processes.lease().await else { return Ok(None) };
+    match executor(node, from_now).await {
+        Ok(executor) => {
+            tracing::info!("the processes go on here");
+            Ok(Some((lease, executor)))
+        }
+        Err(failure) if failure.is_fault() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn executor(node: &Arc<Node>, from_now: bool) -> Result<Arc<Executor>, Failure> {
+    let (store, book) = node.processes.open()?;
+    if !from_now {
+        lost_processes::check(node, &*store).await?;
+    }
+    let failed = |error: ProcessStoreError| match node.is_shared {
+        true => Failure::fault(format!("{error}.")),
+        false => Failure::data(format!("{error}; run octocity doctor.")),
+    };
+    let gateway: Arc<dyn PaymentGateway> = match node.gateway {
+        Some(Gateway::Simulated) => Arc::new(SimulatedGateway::open(book).await.map_err(failed)?),
+        None => Arc::new(NoGateway),
+    };
+    let executor = Executor::new(Arc::clone(&node.handler), store, gateway);
+    if node.is_shared {
+        let until_heard = async {
+            while let Err(ExecutorError::Misplaced(Misplaced::Ahead)) = executor.start().await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        // In vain: what is wrong is told below.
+        let _ = tokio::time::timeout(HEAR, until_heard).await;
+    }
+    executor.start().await.map_err(|error| match error {
+        ExecutorError::Misplaced(misplaced) => Failure::data(node.processes.misplaced(misplaced)),
+        ExecutorError::Log(_) | ExecutorError::Store(_) => {
+            Failure::fault(format!("The processes cannot start: {error}; run octocity doctor."))
+        }
+    })?;
+    Ok(executor)
+}

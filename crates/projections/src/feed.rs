@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use octocity_log::{Position, Tail};
 use tokio::sync::watch;
@@ -20,8 +20,8 @@ use crate::views;
 const PAGE: usize = 1_024;
 /// How soon the stored checkpoints are looked at again while they are behind.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// How often it is looked which keys stand still.
-const LOOK_AT_PARKED: Duration = Duration::from_secs(1);
+/// At every how manieth look it is looked which keys stand still.
+const LOOKS_FOR_PARKED: u32 = 16;
 /// How long it pauses after a fault.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// So many pages' changes may wait for their rows before no more are read: the projectors are behind, not we.
@@ -42,8 +42,7 @@ pub struct Feed {
     projectors: Vec<Box<dyn Projector>>,
     after: Position,
     waiting: VecDeque<Waiting>,
-    /// When it was last looked how many keys stand still.
-    parked_at: Option<Instant>,
+    looks: u32,
 }
 
 impl Feed {
@@ -54,8 +53,8 @@ impl Feed {
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
         let models = ReadModels { store, figures, live, progress: receiver, stats };
         let (projectors, waiting) = (views::all(), VecDeque::new());
-        let (after, parked_at) = (Position::default(), None);
-        let mut feed = Self { tail, models, progress, projectors, after, waiting, parked_at };
+        let (after, looks) = (Position::default(), 0);
+        let mut feed = Self { tail, models, progress, projectors, after, waiting, looks };
         feed.look().await?;
         feed.after = feed.models.position();
         Ok(feed)
@@ -151,11 +150,11 @@ impl Feed {
 
     /// How many keys the projectors found to stand still, so that queries on them say so.
     async fn look_at_parked(&mut self) -> Result<(), StoreError> {
-        if self.parked_at.is_none_or(|at| at.elapsed() > LOOK_AT_PARKED) {
+        if self.looks.is_multiple_of(LOOKS_FOR_PARKED) {
             let parked = self.models.store.parked(&[]).await?;
             self.models.stats.parked.store(parked.len() as u64, Ordering::Relaxed);
-            self.parked_at = Some(Instant::now());
         }
+        self.looks = self.looks.wrapping_add(1);
         Ok(())
     }
 

@@ -148,6 +148,19 @@ fn a_clickhouse_table_is_read_and_its_mistakes_are_told() {
 }
 
 #[test]
+fn the_configuration_of_the_containers_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "hunter2").unwrap();
+    let text = include_str!("../../../../docker/octocity.toml");
+    let there = "/run/secrets/postgres_password";
+    assert!(text.contains(there));
+    let config = load(&text.replace(there, secret.to_str().unwrap()), &[], Common::default()).unwrap();
+    assert!(config.eventstoredb.is_some() && config.postgres.is_some() && config.kafka.is_some());
+    config.check_listen().unwrap();
+}
+
+#[test]
 fn a_kafka_table_is_read_and_its_mistakes_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");

@@ -92,11 +92,17 @@ impl Handler {
             let command = ParkingCommand::SetPoolCapacity { pool, places };
             self.tell_gates(planned, planned.id.step("places"), command).await?;
         }
-        let (known, _) =
-            self.reservations.read(id, move |book| book.reservable_places(pool).is_some()).await?;
-        if !known {
+        let (known, _) = self.reservations.read(id, move |book| book.reservable_places(pool)).await?;
+        let Some(places) = known else {
             let command = ReservationsCommand::SetReservableCapacity { pool, places: reservable_places };
-            self.tell_book(planned, planned.id.step("reservable"), command).await?;
+            return self.tell_book(planned, planned.id.step("reservable"), command).await;
+        };
+        // Whoever told the book may have died before parking was told.
+        let (follows, _) =
+            self.parking.read(id, move |state| state.pool(pool).reserved_part.is_some()).await?;
+        if !follows {
+            let command = ParkingCommand::SetReservedPart { pool, places, book_revision: 0 };
+            self.tell_gates(planned, planned.id.step("reserved"), command).await?;
         }
         Ok(())
     }

@@ -1,15 +1,10 @@
 //! What happened at one lane, from the log: requests, refusals and passages.
 
-use std::time::Duration;
-
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Result, SimpleObject};
 use octocity_domain::parking::{Direction, ParkingEvent};
 use octocity_domain::{Category, Event, FacilityId, LaneId};
 use octocity_log::{RecordedEvent, StreamId};
-use octocity_projections::Row;
-use octocity_projections::facilities::FacilityRow;
-use octocity_projections::query::find;
 
 use super::super::Api;
 use super::super::credentials::{CredentialObject, shown};
@@ -19,7 +14,7 @@ use super::super::scalars::{DateTime, id};
 use super::history::decoded;
 use super::inputs::DirectionName;
 use super::visit::Irregularity;
-use crate::faults::{bad_input, internal};
+use crate::faults::{bad_input, command_error, internal};
 
 /// What can happen at a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -153,20 +148,10 @@ pub struct LookedThrough {
     pub next_after: Option<String>,
 }
 
-/// Refuses a lane that the layout does not have: of a misspelt one nothing would ever be told. A layout that was changed
-/// a moment ago is waited for.
+/// Refuses a lane that the layout does not have: of a misspelt one nothing would ever be told.
 pub async fn known(api: &Api, facility: FacilityId, lane: LaneId) -> Result<()> {
-    let has_lane = async || {
-        let found = find::<FacilityRow>(&*api.models.store, &(facility,)).await;
-        let (row, _) = found.map_err(|fault| internal("reading a facility's lanes", &fault))?;
-        Ok::<_, async_graphql::Error>(row.is_some_and(|row| row.layout.lanes.iter().any(|it| it.id == lane)))
-    };
-    if has_lane().await? {
-        return Ok(());
-    }
-    let (head, at_most) = (*api.log.head().borrow(), Duration::from_secs(api.limits.wait_seconds));
-    api.models.wait_for(&[FacilityRow::TABLE], head, at_most).await;
-    match has_lane().await? {
+    let plan = api.handler.plan(facility).await.map_err(|error| command_error(&error))?;
+    match plan.is_some_and(|plan| plan.layout.lane(lane).is_some()) {
         true => Ok(()),
         false => Err(bad_input(format!(
             "lane: the facility has no lane '{lane}'; give a lane of its layout, and the facility's own id."

@@ -194,8 +194,8 @@ pub struct ServeArgs {
 const MIGRATE_HELP: &str = "\
 Brings every event and every answered command of log.db to the EventStoreDB of [eventstoredb], as
 the next epoch of the same log. Ids, revisions and replies stay: a command that is repeated is
-answered as before, and positions that clients hold are still understood. No server may run on the folder
-meanwhile. Stop it at any time, also by kill -9, and start it again: it goes on where it was.
+answered as before, and positions that clients hold are still understood. No server may run on the
+folder meanwhile. Stop it at any time, also by kill -9, and start it again: it goes on where it was.
 
 Then both logs are read through and compared: how many events and commands, and a hash over each
 facility's events in their order and over the ledger. Only where these are equal the log is opened

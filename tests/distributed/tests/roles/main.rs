@@ -60,7 +60,7 @@ fn what_one_node_does_another_tells() {
     let inside = |state: &Value| state["data"]["occupancy"]["inside"].as_i64();
     assert_eq!(states.next().as_ref().and_then(inside), Some(0));
     let nodes = Arc::new(Mutex::new(vec![doing.client.clone()]));
-    let traffic = Traffic::flow(&[facility.clone()], &nodes);
+    let traffic = Traffic::flow(std::slice::from_ref(&facility), &nodes);
     sleep(A_WHILE);
     let driven = traffic.stop();
     let (_, entered, last) = &driven.entries[0];

@@ -4,7 +4,8 @@
 //! - **plan** (every gate and reservation command; stream `facility-<id>`): a command under way while the layout,
 //!   a tariff or a policy changes is decided on the plan before. The event records the plan's version.
 //! - **cover** (ExitGate; streams `session-<visit>` and `parking-<facility>`): a refund or an adjustment that
-//!   becomes durable after the reading is not seen, and leaves a debt. A visit that another command gave these
+//!   becomes durable after the reading is not seen, and leaves a debt. A payment whose node died between its capture and
+//!   its credit counts when the process has credited it. A visit that another command gave these
 //!   credentials meanwhile is noticed (`facts_fit`), and the cover is read again.
 //! - **payables** (AuthorizePayment; streams `parking-<facility>`, `session-<visit>`, `reservations-<facility>`): one
 //!   that ends after the reading is paid all the same.
@@ -52,7 +53,10 @@ impl Handler {
     ) -> Result<ParkingFacts, CommandError> {
         let mut facts = ParkingFacts { plan: self.plan(facility).await?, ..ParkingFacts::default() };
         match command {
-            ParkingCommand::EnterGate { credentials, .. } if facts.plan.is_some() => {
+            // Who shows nothing was promised nothing, and the book is left alone.
+            ParkingCommand::EnterGate { credentials, .. }
+                if facts.plan.is_some() && !credentials.is_empty() =>
+            {
                 facts.reservation = self.reservation_fact(facility, credentials.clone()).await?;
             }
             ParkingCommand::ExitGate { credentials, .. } if facts.plan.is_some() => {

@@ -285,16 +285,18 @@ fn left(gate: &Gate<'_>, lane: &Lane, seen: &Seen<'_>) -> Fact<ParkingEvent> {
     let open = matching_grant(gate, lane.id, seen.direction, &keys, seen.at);
     let lapsed = || matching_lapsed(gate, lane.id, seen.direction, &keys, seen.at);
     let granted = match open {
-        Some((_, open)) if shares(open.keys(), &keys) => Some(open),
-        Some((_, open)) => lapsed().filter(|lapsed| shares(lapsed.keys(), &keys)).or(Some(open)),
-        None => lapsed(),
+        Some((id, open)) if shares(open.keys(), &keys) => Some((Some(id), open)),
+        Some((id, open)) => {
+            let named = lapsed().filter(|lapsed| shares(lapsed.keys(), &keys));
+            named.map(|lapsed| (None, lapsed)).or(Some((Some(id), open)))
+        }
+        None => lapsed().map(|lapsed| (None, lapsed)),
     };
-    let id = open.filter(|(_, open)| granted == Some(*open)).map(|(id, _)| id);
-    let granted = granted.map(|granted| GrantedExit {
-        grant: id,
-        visit: granted.visit(),
-        keys: granted.keys(),
-        granted_at: granted.granted_at(),
+    let granted = granted.map(|(grant, open)| GrantedExit {
+        grant,
+        visit: open.visit(),
+        keys: open.keys(),
+        granted_at: open.granted_at(),
     });
     departed(gate, lane, seen, granted)
 }

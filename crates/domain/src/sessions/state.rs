@@ -137,9 +137,9 @@ impl SessionState {
     pub fn owed(&self, now: Timestamp) -> Option<Money> {
         self.quote(now).map(|quote| quote.owed)
     }
-    /// The session as it will be when a captured payment that no process has credited yet is: a gate waits for none.
+    /// The session as it is once this credit is applied.
     #[must_use]
-    pub fn with_credit(&self, payment: PaymentId, amount: Money, priced_at: Timestamp) -> Self {
+    pub(super) fn with_credit(&self, payment: PaymentId, amount: Money, priced_at: Timestamp) -> Self {
         let mut credited = self.clone();
         if self.credit_of(payment).is_none() {
             credited.add_credit(payment, amount, priced_at);

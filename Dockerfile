@@ -1,6 +1,5 @@
 # octocity with all services' adapters.
 FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends cmake
 WORKDIR /octocity
 COPY . .
 RUN cargo build --release --locked --package octocity --features distributed

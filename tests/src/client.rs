@@ -34,10 +34,13 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: String) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)))
-            .build();
+        Self::with_patience(url, Duration::from_secs(30))
+    }
+
+    /// So long may one request take, or one subscription.
+    pub fn with_patience(url: String, patience: Duration) -> Self {
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience)).build();
         Self { agent: config.into(), url }
     }
 

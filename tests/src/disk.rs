@@ -14,6 +14,20 @@ const FAILING: u64 = 8;
 const ROOM_BYTES: u64 = 16;
 const REFUSED: u64 = 24;
 
+/// What is to stand before the C library's calls, as a library in `folder`.
+pub fn compiled(source: &Path, folder: &Path) -> PathBuf {
+    let library = folder.join(source.with_extension("so").file_name().expect("a source has a name"));
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(source)
+        .arg("-ldl")
+        .status()
+        .expect("cc is needed to stand before the C library; install gcc or clang");
+    assert!(compiled.success(), "{} does not compile", source.display());
+    library
+}
+
 /// The rule that one server's disk follows; it may be changed while the server runs.
 pub struct Disk {
     rule: File,
@@ -24,16 +38,7 @@ pub struct Disk {
 impl Disk {
     /// Compiles the library into `folder` and lays the rule beside it: everything goes well.
     pub fn new(folder: &Path) -> Self {
-        let library = folder.join("disk.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/disk.c");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&library)
-            .arg(&source)
-            .arg("-ldl")
-            .status()
-            .expect("cc is needed to count syncs; install gcc or clang");
-        assert!(compiled.success(), "{} does not compile", source.display());
+        let library = compiled(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/disk.c"), folder);
         let rule_path = folder.join("disk.rule");
         let rule = File::options().read(true).write(true).create(true).truncate(true).open(&rule_path);
         let disk = Self { rule: rule.expect("the rule's file"), rule_path, library };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How long a start may take, its recovery included.
 const START_SECONDS: u64 = 60;
 /// How long a clean stop may take.
-const STOP_SECONDS: u64 = 20;
+const STOP_SECONDS: u64 = 60;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -45,10 +45,14 @@ impl Launch {
 
     /// Starts it and waits until it is ready. What it writes goes to `server.log` beside its data.
     pub fn start(&self) -> Result<Server, String> {
-        let address = free_address()?;
-        let mut server = self.spawn(address)?;
+        let mut server = self.begin()?;
         server.wait_ready()?;
         Ok(server)
+    }
+
+    /// Starts it, and waits for nothing.
+    pub fn begin(&self) -> Result<Server, String> {
+        self.spawn(free_address()?)
     }
 
     fn spawn(&self, address: SocketAddr) -> Result<Server, String> {
@@ -85,10 +89,29 @@ impl Server {
 
     /// The status of its readiness, and the sentence with it.
     pub fn readiness(&self) -> Option<(u16, String)> {
+        self.page("/health/ready")
+    }
+
+    /// What it counts under this name, all labels together.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let (_, text) = self.page("/metrics")?;
+        let values = text.lines().filter_map(|line| {
+            let (named, value) = line.rsplit_once(' ')?;
+            (named.split('{').next()? == name).then(|| value.parse::<f64>().ok()).flatten()
+        });
+        values.reduce(|one, other| one + other)
+    }
+
+    fn page(&self, path: &str) -> Option<(u16, String)> {
         let mut answer = String::new();
-        get(self.address, "/health/ready")?.read_to_string(&mut answer).ok()?;
-        let (head, sentence) = answer.split_once("\r\n\r\n")?;
-        Some((head.get(9..12)?.parse().ok()?, sentence.trim_end().to_owned()))
+        get(self.address, path)?.read_to_string(&mut answer).ok()?;
+        let (head, text) = answer.split_once("\r\n\r\n")?;
+        Some((head.get(9..12)?.parse().ok()?, text.trim_end().to_owned()))
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it wrote so far.
@@ -98,16 +121,19 @@ impl Server {
 
     fn wait_ready(&mut self) -> Result<(), String> {
         let begun = Instant::now();
+        let mut said = String::new();
         while begun.elapsed() < Duration::from_secs(START_SECONDS) {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("the server ended at its start ({status}):\n{}", self.log()));
             }
-            if status_of(self.address, "/health/ready") == Some(200) {
-                return Ok(());
+            match self.readiness() {
+                Some((200, _)) => return Ok(()),
+                Some((_, sentence)) => said = sentence,
+                None => {}
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Err(format!("the server was not ready within {START_SECONDS} s:\n{}", self.log()))
+        Err(format!("the server was not ready within {START_SECONDS} s and said '{said}':\n{}", self.log()))
     }
 
     /// kill -9: nothing of it runs on.
@@ -116,11 +142,15 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal: `STOP` lets it sleep, `CONT` wakes it.
+    pub fn signal(&self, name: &str) -> Result<(), String> {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        sent.map(drop).map_err(|error| format!("kill cannot be started: {error}"))
+    }
+
     /// Ctrl-C, and waits for the end. Its exit code; None where a signal ended it.
     pub fn stop(mut self) -> Result<Option<i32>, String> {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &id]).status();
-        sent.map_err(|error| format!("kill cannot be started: {error}"))?;
+        self.signal("INT")?;
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(STOP_SECONDS) {
             if let Ok(Some(status)) = self.child.try_wait() {

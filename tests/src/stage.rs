@@ -13,16 +13,21 @@ use tempfile::TempDir;
 use crate::client::{Answer, Client};
 use crate::server::{Launch, Server};
 
+/// How long what comes by itself may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The binary under test, built if it is not.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| built(&[]))
 }
 
-/// Builds the binary; says where it is.
+/// Builds the binary, for speed where we are; says where it is.
 pub fn built(arguments: &[&str]) -> PathBuf {
+    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "octocity", "--locked"])
+        .args(profile)
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
@@ -30,14 +35,16 @@ pub fn built(arguments: &[&str]) -> PathBuf {
     assert!(built.success(), "the binary does not build");
     // This test runs from <target>/<profile>/deps.
     let own = std::env::current_exe().expect("a test has a path");
-    let target = own.ancestors().nth(3).expect("a test lies below the target folder");
-    target.join("debug").join(format!("octocity{}", std::env::consts::EXE_SUFFIX))
+    let profile = own.ancestors().nth(2).expect("a test lies below the target folder");
+    profile.join(format!("octocity{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// A folder that is removed at the end.
 pub struct Stage {
     pub folder: TempDir,
     program: &'static Path,
+    /// What its servers do; None: everything.
+    roles: Option<&'static str>,
 }
 
 impl Default for Stage {
@@ -48,7 +55,12 @@ impl Default for Stage {
 
 impl Stage {
     pub fn of(program: &'static Path) -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), program }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), program, roles: None }
+    }
+
+    #[must_use]
+    pub fn with_roles(self, roles: &'static str) -> Self {
+        Self { roles: Some(roles), ..self }
     }
 
     /// What the commands and servers of this stage are configured by.
@@ -66,6 +78,10 @@ impl Stage {
 
     pub fn launch(&self) -> Launch {
         let launch = Launch::new(self.program, &self.data());
+        let launch = match self.roles {
+            Some(roles) => launch.arguments(&["--role", roles]),
+            None => launch,
+        };
         match self.config() {
             config if config.exists() => launch.environment("OCTOCITY_CONFIG", &config.to_string_lossy()),
             _ => launch,
@@ -137,9 +153,16 @@ impl Running {
         error_code(&self.client.graphql(&mutation(field), json!({ "input": input })))
     }
 
+    /// Asks again where the rows are not yet where the query wants them: its own wait is bounded.
     #[track_caller]
     pub fn query(&self, query: &str, variables: Value) -> Value {
-        self.client.graphql(query, variables).data().clone()
+        let begun = Instant::now();
+        loop {
+            let answer = self.client.graphql(query, variables.clone());
+            if answer.code() != Some("POSITION_NOT_REACHED") || begun.elapsed() > PATIENCE {
+                return answer.data().clone();
+            }
+        }
     }
 
     /// The counts of the car park's one pool, as of a position.
@@ -231,11 +254,17 @@ pub fn car_park(places: u32) -> Value {
     })
 }
 
-/// Registers it; its id.
+/// Registers it; its id, once it is known to queries.
 #[track_caller]
 pub fn opened(running: &Running, places: u32) -> String {
     let payload = running.does("registerFacility", &car_park(places));
-    payload["facilityId"].as_str().expect("an id").to_owned()
+    let facility = payload["facilityId"].as_str().expect("an id").to_owned();
+    eventually("a car park is known", || {
+        let query = "query ($facility: ID!) { occupancy(facilities: [$facility]) { inside } }";
+        let answer = running.client.graphql(query, json!({ "facility": facility }));
+        answer.body["data"]["occupancy"][0]["inside"] == json!(0)
+    });
+    facility
 }
 
 pub fn plate(text: &str) -> Value {
@@ -247,7 +276,7 @@ pub fn plate(text: &str) -> Value {
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: not within 20 seconds");
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

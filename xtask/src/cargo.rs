@@ -1,13 +1,20 @@
 //! The steps that are cargo's own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::process::{command, output, succeeds, watch};
 use crate::score::{Score, Verdict};
+use crate::{services, target, tools};
 
-/// What only the distributed runtime's tests need: its clients take minutes to build.
-const DISTRIBUTED: [&str; 4] =
-    ["--exclude", "octocity-eventstoredb-double", "--exclude", "octocity-tests-distributed"];
+/// What is measured, and what only the distributed runtime's tests need: their clients take minutes to build.
+const DISTRIBUTED: [&str; 6] = [
+    "--exclude",
+    "octocity-bench",
+    "--exclude",
+    "octocity-eventstoredb-double",
+    "--exclude",
+    "octocity-tests-distributed",
+];
 
 fn cargo(root: &Path, arguments: &[&str], failure: &str) -> Verdict {
     match succeeds(command("cargo", arguments, root))? {
@@ -44,66 +51,61 @@ pub fn specs(root: &Path) -> Verdict {
     Ok(sum)
 }
 
-/// What runs by `cargo xtask test distributed`: contracts and faults on the services, each test also by its name alone.
-const ON_SERVICES: [&[&str]; 4] = [
-    &["--package", "octocity-eventstoredb-double"],
-    &[
-        "--package",
-        "octocity-adapters",
-        "--features",
-        "postgres,kafka,clickhouse",
-        "--test",
-        "postgres",
-        "--test",
-        "kafka",
-        "--test",
-        "clickhouse",
-    ],
-    &[
-        "--package",
-        "octocity",
-        "--features",
-        "distributed",
-        "--test",
-        "postgres",
-        "--test",
-        "kafka",
-        "--test",
-        "clickhouse",
-    ],
-    &["--package", "octocity-tests-distributed"],
+/// What runs by `cargo xtask test distributed`: contracts and faults on the services, and the adapters' own tests with all
+/// features, each test also by its name alone. One command with one set of features, so that nothing is compiled twice.
+const ON_SERVICES: [&str; 16] = [
+    "test",
+    "--locked",
+    "--no-fail-fast",
+    "--package",
+    "octocity-eventstoredb-double",
+    "--package",
+    "octocity-adapters",
+    "--package",
+    "octocity",
+    "--package",
+    "octocity-tests-distributed",
+    "--features",
+    "octocity/distributed,octocity-adapters/eventstoredb,octocity-adapters/kafka,octocity-adapters/postgres,octocity-adapters/clickhouse",
+    "--lib",
+    "--test",
+    "*",
 ];
 
 /// `name`: only the tests whose names contain it.
 pub fn distributed(root: &Path, name: Option<&str>) -> Verdict {
+    tools::check_distributed(root)?;
+    services::install(root)?;
+    let arguments: Vec<&str> = ON_SERVICES.into_iter().chain(name).collect();
+    let mut tests = command("cargo", &arguments, root);
+    // The one that is built with these tests: another build would have other features, and take minutes more.
+    tests.env("BUILT_OCTOCITY", program(root));
     let mut sum = Score::default();
-    for tests in ON_SERVICES {
-        let mut arguments = vec!["test", "--locked", "--no-fail-fast"];
-        arguments.extend(tests);
-        arguments.extend(name);
-        let failed = sum.failed;
-        let fine = watch(command("cargo", &arguments, root), |line| {
-            if let Some(score) = Score::parse_rust(line) {
-                sum.add(score);
-            }
-        })?;
-        if !fine && sum.failed == failed {
-            return Err("the tests could not be built, or one was killed; see above".to_owned());
+    let fine = watch(tests, |line| {
+        if let Some(score) = Score::parse_rust(line) {
+            sum.add(score);
         }
-    }
+    })?;
     match (sum.passed, name) {
+        (_, _) if !fine && sum.failed == 0 => {
+            Err("the tests could not be built, or one was killed; see above".to_owned())
+        }
         (0, Some(name)) if sum.failed == 0 => Err(format!("no test's name contains '{name}'")),
         _ => Ok(sum),
     }
 }
 
 /// Builds the binary and says where it is.
-pub fn binary(root: &Path) -> Result<std::path::PathBuf, String> {
+pub fn binary(root: &Path) -> Result<PathBuf, String> {
     if !succeeds(command("cargo", &["build", "--package", "octocity", "--locked"], root))? {
         return Err("the binary could not be built; see above".to_owned());
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    Ok(target.join("debug").join(format!("octocity{}", std::env::consts::EXE_SUFFIX)))
+    Ok(program(root))
+}
+
+/// Where cargo puts it.
+fn program(root: &Path) -> PathBuf {
+    target(root).join("debug").join(format!("octocity{}", std::env::consts::EXE_SUFFIX))
 }
 
 pub fn schema(root: &Path) -> Verdict {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cargo;
+use crate::packages::{self, once};
 use crate::process::{command, succeeds, watch};
 use crate::score::{Score, Verdict};
 use crate::server::{Launch, Server};
-use crate::{cargo, tools};
 
 /// Cases per operation. A larger number looks further and takes longer: OCTOCITY_SCHEMATHESIS_EXAMPLES.
 const EXAMPLES: &str = "20";
@@ -99,25 +100,12 @@ pub fn schemathesis(root: &Path) -> Verdict {
 
 /// The scripts, where what they leave behind is no part of the project.
 fn copied(root: &Path) -> Result<PathBuf, String> {
-    let (from, to) = (root.join("tests/judges"), home(root).join("scripts"));
-    let text = |error: std::io::Error| format!("{}: {error}", to.display());
-    std::fs::create_dir_all(&to).map_err(text)?;
-    for entry in std::fs::read_dir(&from).map_err(text)? {
-        let path = entry.map_err(text)?.path();
-        if let (true, Some(name)) = (path.is_file(), path.file_name()) {
-            std::fs::copy(&path, to.join(name)).map_err(text)?;
-        }
-    }
-    Ok(to)
+    packages::copied(&root.join("tests/judges"), &home(root).join("scripts"))
 }
 
-/// The scripts with their packages. Installed once for one lock file.
+/// The scripts with their packages.
 fn install_node(root: &Path) -> Result<PathBuf, String> {
-    let to = copied(root)?;
-    once(&to.join("package-lock.json"), &to.join("installed"), || {
-        succeeds(command("npm", &["ci", "--no-audit", "--no-fund", "--loglevel=error"], &to))
-    })?;
-    Ok(to)
+    packages::install_npm(&root.join("tests/judges"), &home(root).join("scripts"))
 }
 
 /// The program of schemathesis. Installed once for one list of requirements.
@@ -135,20 +123,4 @@ fn install_python(root: &Path) -> Result<PathBuf, String> {
             ))?)
     })?;
     Ok(venv.join("bin/schemathesis"))
-}
-
-/// Installs, unless the stamp says that it was done for the same list.
-fn once(list: &Path, stamp: &Path, install: impl Fn() -> Result<bool, String>) -> Result<(), String> {
-    let wanted = std::fs::read_to_string(list).map_err(|error| format!("{}: {error}", list.display()))?;
-    if std::fs::read_to_string(stamp).is_ok_and(|done| done == wanted) {
-        return Ok(());
-    }
-    if !install()? {
-        return Err(format!(
-            "what {} lists could not be installed; is the package registry reachable, and: {}",
-            list.display(),
-            tools::JUDGES_NEED
-        ));
-    }
-    std::fs::write(stamp, wanted).map_err(|error| error.to_string())
 }

@@ -4,9 +4,11 @@
 //! - **judge**: a program of somebody else's that asks a running server questions; installed under `target/judges`.
 //! - **score**: how many checks of a step passed and failed; the last line adds them all up.
 
+mod bench;
 mod cargo;
 mod dependencies;
 mod judges;
+mod packages;
 mod process;
 mod score;
 #[allow(dead_code, reason = "the end-to-end tests use the rest of it")]
@@ -59,13 +61,17 @@ fn main() -> ExitCode {
             names => test(names),
         },
         Some((first, rest)) if first == "services" => services::run(&root(), rest),
+        Some((first, rest)) if first == "bench" => bench::run(&root(), rest),
         Some((first, _)) if first == "list" => {
             list();
             ExitCode::SUCCESS
         }
         _ => {
             eprintln!("usage: cargo xtask test [STEP...] | cargo xtask test distributed [NAME]");
-            eprintln!("       cargo xtask list | {}", services::USAGE);
+            eprintln!(
+                "       cargo xtask list | cargo xtask bench [--json] [MEASUREMENT...] | {}",
+                services::USAGE
+            );
             eprintln!("\nThe steps, in their order:");
             list();
             ExitCode::from(2)
@@ -81,6 +87,11 @@ fn list() {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// Where cargo builds.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// The distributed runtime's own tests, which take longer to build than all the others.

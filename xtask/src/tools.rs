@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::process::{command, output, succeeds};
 use crate::score::{Score, Verdict, of_faults};
+use crate::services::debian;
 
 /// What the pinned graphql-ws asks for.
 const NODE_MAJOR: u32 = 20;
@@ -17,14 +18,16 @@ struct Tool {
     present: fn(&Path) -> bool,
 }
 
+const C_COMPILER: Tool = Tool {
+    name: "a C compiler (cc)",
+    how: "install gcc or clang, for example: apt-get install gcc libc6-dev",
+    present: |root| runs(root, "cc", &["--version"]),
+};
+
 const TOOLS: [Tool; 6] = [
     Tool { name: "rustfmt", how: "rustup component add rustfmt", present: rustfmt },
     Tool { name: "clippy", how: "rustup component add clippy", present: clippy },
-    Tool {
-        name: "a C compiler (cc)",
-        how: "install gcc or clang, for example: apt-get install gcc libc6-dev",
-        present: |root| runs(root, "cc", &["--version"]),
-    },
+    C_COMPILER,
     Tool {
         name: "Node.js 20 or newer",
         how: "see nodejs.org, or your system's package nodejs",
@@ -42,6 +45,21 @@ const TOOLS: [Tool; 6] = [
             let asked = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
             runs(root, "python3", &["-c", asked])
         },
+    },
+];
+
+/// Kafka's client is built from its C source, with the C++ one beside it.
+const OF_DISTRIBUTED: [Tool; 3] = [
+    C_COMPILER,
+    Tool {
+        name: "a C++ compiler (c++)",
+        how: "for example: apt-get install g++",
+        present: |root| debian::got("g++", || runs(root, "c++", &["--version"])),
+    },
+    Tool {
+        name: "make",
+        how: "for example: apt-get install make",
+        present: |root| debian::got("make", || runs(root, "make", &["--version"])),
     },
 ];
 
@@ -68,12 +86,19 @@ fn node(root: &Path) -> bool {
     major.is_some_and(|major: u32| major >= NODE_MAJOR)
 }
 
+fn lacking(root: &Path, tools: &[Tool]) -> Vec<String> {
+    let lacking = tools.iter().filter(|tool| !(tool.present)(root));
+    lacking.map(|tool| format!("lacking: {}. To get it: {}", tool.name, tool.how)).collect()
+}
+
+/// What building the distributed runtime needs.
+pub fn check_distributed(root: &Path) -> Result<(), String> {
+    let lacking = lacking(root, &OF_DISTRIBUTED);
+    if lacking.is_empty() { Ok(()) } else { Err(lacking.join("\n")) }
+}
+
 pub fn check(root: &Path) -> Verdict {
-    let lacking: Vec<String> = TOOLS
-        .iter()
-        .filter(|tool| !(tool.present)(root))
-        .map(|tool| format!("lacking: {}. To get it: {}", tool.name, tool.how))
-        .collect();
+    let lacking = lacking(root, &TOOLS);
     if lacking.is_empty() {
         return Ok(Score { passed: TOOLS.len() as u32, failed: 0 });
     }

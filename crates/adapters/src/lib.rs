@@ -9,9 +9,13 @@ pub mod eventstoredb;
 pub mod gateway;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+mod outage;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod process_state;
 mod sql;
 pub mod sqlite;
 
 pub use counters::LogCounters;
+pub use outage::Outage;
+pub use process_state::{ProcessState, StoredEffect};

@@ -142,35 +142,70 @@ impl Statement {
 
 /// The rows; one more than asked for, which says whether there are more.
 pub fn select(dialect: Dialect, select: &Select) -> Result<Statement, StoreError> {
-    let from = format!("SELECT {} FROM {}", columns(select.table), select.table.name);
-    let mut statement = Statement::new(dialect, from);
-    filters(&mut statement, select)?;
-    let order = select.order_columns()?;
+    let mut statement = Statement::new(dialect, String::new());
+    rows(&mut statement, select)?;
+    Ok(statement)
+}
+
+/// The rows, each with its view's position and, if asked for, how many rows hold the filters: one statement, which sees
+/// one moment. Where there are no rows these two come with nulls before them. A view of which a partition has no
+/// checkpoint is at the log's beginning.
+#[cfg(feature = "postgres")]
+pub fn page(select: &Select, partitions: i32) -> Result<Statement, StoreError> {
+    let mut statement = Statement::new(Dialect::Postgres, "SELECT page.*, place.* FROM (SELECT (".to_owned());
+    statement
+        .push("SELECT CASE count(*) WHEN ? THEN min(position) ELSE 0 END", &Value::Int(partitions.into()));
+    statement.push(" FROM checkpoints WHERE view = ?), (", &Value::Text(select.table.name.to_owned()));
+    match select.count {
+        true => counted(&mut statement, select)?,
+        false => statement.sql.push_str("SELECT NULL::BIGINT"),
+    }
+    statement.sql.push_str(")) AS place (of_view, of_all) LEFT JOIN (");
+    rows(&mut statement, select)?;
+    let order = order(Dialect::Postgres, select)?;
+    let _ = write!(statement.sql, ") AS page ON TRUE ORDER BY {order}");
+    Ok(statement)
+}
+
+fn rows(statement: &mut Statement, select: &Select) -> Result<(), StoreError> {
+    let _ = write!(statement.sql, "SELECT {} FROM {}", columns(select.table), select.table.name);
+    filters(statement, select)?;
+    let columns = select.order_columns()?;
     if let Some(after) = select.cursor_values(select.after.as_deref())? {
-        beyond(&mut statement, select.table, &order, after, false);
+        beyond(statement, select.table, &columns, after, false);
     }
     if let Some(before) = select.cursor_values(select.before.as_deref())? {
-        beyond(&mut statement, select.table, &order, before, true);
+        beyond(statement, select.table, &columns, before, true);
     }
-    let order = order.iter().map(|(index, direction)| {
+    let _ = write!(statement.sql, " ORDER BY {}", order(statement.dialect, select)?);
+    if select.limit < usize::MAX {
+        let limit = i64::try_from(select.limit).unwrap_or(i64::MAX).saturating_add(1);
+        statement.push(" LIMIT ?", &Value::Int(limit));
+    }
+    Ok(())
+}
+
+fn order(dialect: Dialect, select: &Select) -> Result<String, StoreError> {
+    let columns = select.order_columns()?;
+    let columns = columns.iter().map(|(index, direction)| {
         let descending = (*direction == Direction::Descending) != select.from_end;
         let column = &select.table.columns[*index];
         let way = if descending { "DESC" } else { "ASC" };
         format!("{} {way}{}", quoted(column.name), dialect.nulls(column, descending))
     });
-    let _ = write!(statement.sql, " ORDER BY {}", order.collect::<Vec<_>>().join(", "));
-    if select.limit < usize::MAX {
-        let limit = i64::try_from(select.limit).unwrap_or(i64::MAX).saturating_add(1);
-        statement.push(" LIMIT ?", &Value::Int(limit));
-    }
-    Ok(statement)
+    Ok(columns.collect::<Vec<_>>().join(", "))
 }
 
 /// How many rows hold the filters, wherever the page begins.
 pub fn count(dialect: Dialect, select: &Select) -> Result<Statement, StoreError> {
-    let mut statement = Statement::new(dialect, format!("SELECT count(*) FROM {}", select.table.name));
-    filters(&mut statement, select)?;
+    let mut statement = Statement::new(dialect, String::new());
+    counted(&mut statement, select)?;
     Ok(statement)
+}
+
+fn counted(statement: &mut Statement, select: &Select) -> Result<(), StoreError> {
+    let _ = write!(statement.sql, "SELECT count(*) FROM {}", select.table.name);
+    filters(statement, select)
 }
 
 fn filters(statement: &mut Statement, select: &Select) -> Result<(), StoreError> {

@@ -4,9 +4,12 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_graphql::{Error, ErrorExtensionValues, ServerError};
 use octocity_commands::CommandError;
+use octocity_log::{LogError, Retry};
+use octocity_projections::{MendError, StoreError};
 
 /// `extensions.code`. Stable for ever; documented in docs/errors.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,10 @@ pub enum Code {
     PositionNotReached,
     /// The position is of another log.
     PositionForeign,
+    /// A read model is written faster than its parked keys can be mended.
+    ProjectionBusy,
+    /// A store cannot be read just now; ask again.
+    Unavailable,
     Internal,
 }
 
@@ -47,12 +54,14 @@ impl Code {
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::PositionNotReached => "POSITION_NOT_REACHED",
             Self::PositionForeign => "POSITION_FOREIGN",
+            Self::ProjectionBusy => "PROJECTION_BUSY",
+            Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
     }
 
     #[cfg(test)]
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::GraphqlParseFailed,
         Self::GraphqlValidationFailed,
@@ -65,12 +74,16 @@ impl Code {
         Self::TooManyStreams,
         Self::PositionNotReached,
         Self::PositionForeign,
+        Self::ProjectionBusy,
+        Self::Unavailable,
         Self::Internal,
     ];
 
     const fn class(self) -> Class {
         match self {
-            Self::TooManyStreams | Self::PositionNotReached => Class::Unavailable,
+            Self::TooManyStreams | Self::PositionNotReached | Self::ProjectionBusy | Self::Unavailable => {
+                Class::Unavailable
+            }
             Self::Internal => Class::Internal,
             _ => Class::BadRequest,
         }
@@ -134,13 +147,77 @@ pub fn bad_input(sentence: impl Into<String>) -> Error {
 
 static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
 
-/// A fault of ours: logged here, once, and shown as a reference only. `during` is constant text; `fault` holds no
-/// personal data.
-pub fn internal(during: &'static str, fault: &dyn Display) -> Error {
-    let reference = format!("{:x}-{:x}", std::process::id(), NEXT_REFERENCE.fetch_add(1, Ordering::Relaxed));
+/// What goes wrong inside.
+pub trait Fault: Display {
+    /// Whether the same question may be answered later, without anybody's doing.
+    fn passes(&self) -> bool;
+}
+
+impl Fault for LogError {
+    fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl Fault for StoreError {
+    fn passes(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Log(fault) => fault.passes(),
+            _ => false,
+        }
+    }
+}
+
+impl Fault for MendError {
+    fn passes(&self) -> bool {
+        matches!(self, Self::Store(fault) if fault.passes())
+    }
+}
+
+/// A fault that passes, or one of ours: logged here, once, and shown as a reference only. `during` is constant text;
+/// `fault` holds no personal data.
+pub fn failed(during: &'static str, fault: &impl Fault) -> Error {
+    if !fault.passes() {
+        return internal(during, fault);
+    }
+    let reference = reference();
+    tracing::warn!(during, reference, %fault, "request failed by a fault that may pass");
+    let sentence = format!(
+        "This cannot be read just now; ask again in a moment. The operator finds it in the log under reference \
+         {reference}."
+    );
+    referring(field_error(Code::Unavailable, sentence), reference)
+}
+
+/// Of a subscription to the state of one thing, which ends by no fault that passes.
+pub const fn patience() -> Retry {
+    Retry::new(Duration::from_millis(250), Duration::from_secs(5))
+}
+
+/// Waits until a subscription may read again. The error: this fault does not pass, and ends it.
+pub async fn outlast(retry: &mut Retry, error: Error) -> Result<(), Error> {
+    let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+    if code != Some(&Code::Unavailable.as_str().into()) {
+        return Err(error);
+    }
+    retry.begins();
+    tokio::time::sleep(retry.pause().unwrap_or_default()).await;
+    Ok(())
+}
+
+fn internal(during: &'static str, fault: &dyn Display) -> Error {
+    let reference = reference();
     tracing::error!(during, reference, fault = %fault, "request failed by a fault of ours");
     let sentence = format!("Internal error; the operator finds it in the log under reference {reference}.");
-    let mut error = field_error(Code::Internal, sentence);
+    referring(field_error(Code::Internal, sentence), reference)
+}
+
+fn reference() -> String {
+    format!("{:x}-{:x}", std::process::id(), NEXT_REFERENCE.fetch_add(1, Ordering::Relaxed))
+}
+
+fn referring(mut error: Error, reference: String) -> Error {
     error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("reference", reference);
     error
 }
@@ -189,5 +266,21 @@ mod tests {
         let fault = octocity_log::LogError::Unavailable("/var/secret/log.db is on fire".to_owned());
         let shown = command_error(&CommandError::Log(fault));
         assert!(!format!("{shown:?}").contains("secret"), "{shown:?}");
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_unavailable_and_outlasted_and_a_damage_is_not() {
+        let secret = || "db.internal:5432".to_owned();
+        let mut retry = Retry::new(Duration::from_millis(1), Duration::from_millis(1));
+        let lost = StoreError::Log(LogError::Unavailable(secret()));
+        for fault in [StoreError::Unavailable(secret()), lost] {
+            let shown = failed("reading", &fault);
+            assert!(format!("{shown:?}").contains(r#""UNAVAILABLE""#), "{shown:?}");
+            assert!(!format!("{shown:?}").contains("5432"), "{shown:?}");
+            assert!(outlast(&mut retry, shown).await.is_ok());
+        }
+        let shown = failed("reading", &StoreError::Damaged(secret()));
+        assert!(format!("{shown:?}").contains(r#""INTERNAL""#), "{shown:?}");
+        assert!(outlast(&mut retry, shown).await.is_err());
     }
 }

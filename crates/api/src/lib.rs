@@ -27,8 +27,10 @@ pub use state::ApiState;
 /// All routes: `/graphql`, `/graphiql`, `/`, `/health/live`, `/health/ready`, `/metrics`.
 pub fn router(state: ApiState) -> axum::Router {
     let ApiState { handler, log, models, clock, auth, limits, listen, closing, probes, page } = state;
-    let schema = graphql::schema(graphql::Api { handler, log, models, clock, limits });
-    let transport = http::transport::Transport::new(Arc::new(schema), auth, limits, listen, closing);
+    let schema =
+        graphql::schema(graphql::Api { handler, log, models, clock, limits, probes: Arc::clone(&probes) });
+    let transport =
+        http::transport::Transport::new(Arc::new(schema), graphql::STATES, auth, limits, listen, closing);
     http::routes(transport, probes, page)
 }
 

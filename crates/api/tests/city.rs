@@ -283,24 +283,6 @@ async fn a_query_waits_for_its_position_or_says_that_it_did_not_get_there() {
 }
 
 #[tokio::test]
-async fn occupancy_is_told_from_the_first_state_to_the_last() {
-    let server = serve().await;
-    let facility = server.facility(9).await;
-    server.enter(&facility, "L 0").await;
-    let query = "subscription S($f: [ID!]!) { occupancy(facilities: $f) { facilityId inside position } }";
-    let mut events = Events::open(&server, query, json!({ "f": [facility] })).await;
-    events.data().await;
-    for at in 1..5 {
-        server.enter(&facility, &format!("L {at}")).await;
-    }
-    let mut last = events.data().await;
-    while last["occupancy"]["inside"] != 5 {
-        last = events.data().await;
-    }
-    assert_eq!(last["occupancy"]["facilityId"], json!(facility));
-}
-
-#[tokio::test]
 async fn a_lane_that_is_not_there_has_no_silent_activity() {
     let server = serve().await;
     let facility = server.facility(5).await;

@@ -17,6 +17,17 @@ fn the_schema_file_is_the_schema() {
     );
 }
 
+#[test]
+fn what_tells_states_is_subscribed_to_by_its_argument() {
+    let sdl = octocity_api::sdl();
+    let (_, subscriptions) = sdl.split_once("type Subscription {").unwrap();
+    let subscriptions = subscriptions.split_once("\n}").unwrap().0;
+    for (field, argument) in octocity_api::graphql::STATES {
+        let (_, arguments) = subscriptions.split_once(&format!("\t{field}(")).unwrap();
+        assert!(arguments.split("\n\t)").next().unwrap().contains(&format!("{argument}: ")), "{field}");
+    }
+}
+
 /// Descriptions are the documentation: nothing of ours stands without one.
 #[test]
 fn everything_is_described() {

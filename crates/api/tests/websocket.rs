@@ -196,6 +196,31 @@ async fn one_socket_runs_only_so_many_operations() {
 }
 
 #[tokio::test]
+async fn all_who_ask_the_same_are_told_the_last_state() {
+    let server = serve().await;
+    let facility = server.facility(50).await;
+    let live = format!("subscription {{ occupancy(facilities: [\"{facility}\"]) {{ inside }} }}");
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        let mut socket = Socket::acknowledged(&server).await;
+        socket.send(subscribe("1", &live)).await;
+        sockets.push(socket);
+    }
+    let (mut leaving, staying) = (sockets.split_off(10), &mut sockets);
+    for at in 0..7 {
+        server.enter(&facility, &format!("L {at}")).await;
+        leaving.pop();
+    }
+    // And one that comes late.
+    let mut late = Socket::acknowledged(&server).await;
+    late.send(subscribe("other", &live)).await;
+    staying.push(late);
+    for socket in staying {
+        while socket.next().await.unwrap()["payload"]["data"]["occupancy"]["inside"] != 7 {}
+    }
+}
+
+#[tokio::test]
 async fn a_bad_token_closes_with_4403() {
     let entry = TokenEntry { name: "gate-7".to_owned(), sha256: Sha256::digest(b"secret").into() };
     let server = serve_with(Auth::new([entry]), Limits::default(), true).await;

@@ -103,11 +103,25 @@ impl<D: Decider> Actor<D> {
             if !commands.is_empty() {
                 self.decide_all(commands).await;
             }
-            // After the append: a state is read only when it is durable.
-            for read in reads {
-                match self.load_at_head().await {
-                    Ok(cached) => read(Ok((&cached.state, cached.next_revision))),
-                    Err(error) => read(Err(self.fault(error))),
+            if !reads.is_empty() {
+                self.read_all(reads).await;
+            }
+        }
+    }
+
+    /// After the append: a state is read only when it is durable. One look at the log's head serves all: each of them had
+    /// asked before it.
+    async fn read_all(&mut self, reads: Vec<Box<Read<D>>>) {
+        match self.load_at_head().await {
+            Ok(cached) => {
+                for read in reads {
+                    read(Ok((&cached.state, cached.next_revision)));
+                }
+            }
+            Err(error) => {
+                let error = self.fault(error);
+                for read in reads {
+                    read(Err(error.clone()));
                 }
             }
         }
@@ -171,8 +185,9 @@ impl<D: Decider> Actor<D> {
         self.load().await
     }
 
+    /// Whoever asked logs that it failed; which stream it was is for who looks closer.
     fn fault(&self, error: LogError) -> LogError {
-        tracing::error!(stream = %self.stream, %error, "a stream could not be loaded or appended to");
+        tracing::debug!(stream = %self.stream, %error, "a stream could not be loaded or appended to");
         error
     }
 

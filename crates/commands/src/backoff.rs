@@ -18,16 +18,23 @@ struct Backoff {
 }
 
 impl Backoffs {
-    pub fn fault(&mut self, subject: Uuid, now: Timestamp) {
+    /// Whether it is the first one.
+    pub fn fault(&mut self, subject: Uuid, now: Timestamp) -> bool {
         // Those that were cancelled meanwhile are not tried again, and would stay for ever.
         self.0.retain(|_, known| known.until.plus_seconds(FORGOTTEN_SECONDS) > now);
         let faults = self.0.get(&subject).map_or(0, |known| known.faults) + 1;
         let wait_seconds = (1_i64 << faults.min(6)).min(WAIT_SECONDS_AT_MOST);
         self.0.insert(subject, Backoff { faults, until: now.plus_seconds(wait_seconds) });
+        faults == 1
     }
 
     pub fn over(&mut self, subject: Uuid) {
         self.0.remove(&subject);
+    }
+
+    /// Those that met a fault, whether or not they wait.
+    pub fn known(&self) -> impl Iterator<Item = Uuid> {
+        self.0.keys().copied()
     }
 
     pub fn waiting(&self, now: Timestamp) -> impl Iterator<Item = Uuid> {

@@ -24,6 +24,7 @@ macro_rules! process_store_contract {
         $crate::process_store_contract!($storage;
             begins_empty,
             keeps_checkpoints_and_outbox_together,
+            writes_nothing_where_it_is_not_as_it_was_left,
             gives_what_is_due_in_the_order_it_was_planned,
             leaves_out_the_subjects_that_wait,
             tells_when_the_next_deadline_is,
@@ -77,14 +78,13 @@ pub async fn begins_empty(storage: &dyn ProcessStorage) {
     assert_eq!(store.next_due(at(0)).await.unwrap(), None);
 }
 
+fn checkpoint(position: u64) -> Checkpoint {
+    let log = LogId(Uuid::from_u128(u128::MAX - 1));
+    Checkpoint { process: "stays".into(), log, epoch: 3, position: Position(position) }
+}
+
 pub async fn keeps_checkpoints_and_outbox_together(storage: &dyn ProcessStorage) {
     let store = storage.open();
-    let checkpoint = |position| Checkpoint {
-        process: "stays".into(),
-        log: LogId(Uuid::from_u128(u128::MAX - 1)),
-        epoch: 3,
-        position: Position(position),
-    };
     let changes = vec![OutboxChange::Plan(effect(1, 0))];
     store.commit(Step { checkpoints: vec![checkpoint(5)], changes, ..Step::default() }).await.unwrap();
     store.commit(Step { checkpoints: vec![checkpoint(9)], ..Step::default() }).await.unwrap();
@@ -92,6 +92,24 @@ pub async fn keeps_checkpoints_and_outbox_together(storage: &dyn ProcessStorage)
     let store = storage.open();
     assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(9)]);
     assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [effect(1, 0)]);
+}
+
+pub async fn writes_nothing_where_it_is_not_as_it_was_left(storage: &dyn ProcessStorage) {
+    let store = storage.open();
+    let step = |from, to, number| Step {
+        from: vec![checkpoint(from)],
+        checkpoints: vec![checkpoint(to)],
+        changes: vec![OutboxChange::Plan(effect(number, 0))],
+        ..Step::default()
+    };
+    store.commit(step(5, 9, 1)).await.unwrap_err();
+    assert_eq!(store.checkpoints().await.unwrap(), []);
+    store.commit(Step { checkpoints: vec![checkpoint(5)], ..Step::default() }).await.unwrap();
+    store.commit(step(5, 9, 2)).await.unwrap();
+    // One that slept meanwhile.
+    store.commit(step(5, 7, 3)).await.unwrap_err();
+    assert_eq!(store.checkpoints().await.unwrap(), [checkpoint(9)]);
+    assert_eq!(store.due(at(0), 9, &[]).await.unwrap(), [effect(2, 0)]);
 }
 
 pub async fn gives_what_is_due_in_the_order_it_was_planned(storage: &dyn ProcessStorage) {

@@ -9,8 +9,8 @@ use octocity_domain::payments::{Payable, credits_of, refunds_of};
 use octocity_domain::process::{Effect, Planned};
 use octocity_domain::reservations::{ReservationsCommand, ReservationsState};
 use octocity_domain::sessions::{SessionCommand, SessionEvent, SessionState};
-use octocity_domain::{CommandId, PaymentId, PoolId, ReservationId, Timestamp, VisitId};
-use octocity_log::Actor;
+use octocity_domain::{Category, CommandId, PaymentId, PoolId, ReservationId, Timestamp, VisitId};
+use octocity_log::{Actor, StreamId};
 
 use crate::facts::opening;
 use crate::handler::Handler;
@@ -29,15 +29,7 @@ impl Handler {
             Effect::OpenSession { visit, pool, entered_at } => {
                 self.open_session(planned, planned.id, *visit, *pool, *entered_at).await
             }
-            Effect::EndStay { visit, ended_at } => {
-                self.tell_session(
-                    planned,
-                    planned.id,
-                    *visit,
-                    SessionCommand::EndStay { ended_at: *ended_at },
-                )
-                .await
-            }
+            Effect::EndStay { visit, ended_at } => self.end_stay(planned, *visit, *ended_at).await,
             Effect::MergeStays { visit, into } => self.merge_stays(planned, *visit, *into).await,
             Effect::ApplyCredits { payment, .. } => self.apply_credits(planned, *payment).await,
             Effect::ReverseCredits { payment, refund, .. } => {
@@ -134,6 +126,20 @@ impl Handler {
         };
         let command = SessionCommand::OpenSession { visit, facility, pool, entered_at, tariff, zone };
         self.tell_session(planned, id, visit, command).await
+    }
+
+    /// A visit that cannot cost money has no session to end: it was asked to open before, if it ever was.
+    async fn end_stay(
+        &self,
+        planned: &Planned,
+        visit: VisitId,
+        ended_at: Timestamp,
+    ) -> Result<(), CommandError> {
+        let session = StreamId::new(Category::Session, visit.uuid());
+        if self.environment.log.read_stream(session, 0, 1).await.map_err(CommandError::Log)?.is_empty() {
+            return Ok(());
+        }
+        self.tell_session(planned, planned.id, visit, SessionCommand::EndStay { ended_at }).await
     }
 
     async fn merge_stays(

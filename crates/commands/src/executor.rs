@@ -1,15 +1,17 @@
-//! The process executor: tails the log, plans what each event makes happen, and runs each effect once.
+//! The process executor: tails the log, does or plans what each event makes happen, each effect once.
 //!
 //! - **checkpoint**: how far the processes have reacted. It becomes durable together with what they planned.
-//! - **outbox**: the effects planned and not done. A deadline is one whose time has not come.
+//! - **outbox**: the effects planned and not done. A deadline is one whose time has not come. What is due at once is done
+//!   before the checkpoint is written, and gets there only where it calls outside, waits behind another or meets a fault.
 //! - **backoff**: a fault is tried again, later each time; effects of the same subject wait behind it.
 //! - **parked**: a stream with an event that a process cannot react to stands still for it; all others go on.
 //!
 //! A crash anywhere is harmless: what was planned is run again under the same ids, which has no second effect.
-//! A process that is new starts at the head of the log. Checkpoints are not written for events that nobody reacts
-//! to, so that millions of imported passages cost one reading; reading them again after a restart plans nothing.
+//! A process that is new starts at the head of the log. Where nothing goes into the outbox, checkpoints are written once a
+//! second: others see that somebody reads on, and thousands of passages cost one commit. After a restart the last of them
+//! are read again, and what they made happen is done again, under the same ids.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use octocity_domain::process::{PROCESSES, Planned, Process};
 use octocity_domain::{CommandId, Timestamp};
-use octocity_log::{EventLog, LogError, Position};
+use octocity_log::{EventLog, LogError, Position, Retry};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{self, JoinError, JoinSet};
@@ -27,7 +29,7 @@ use crate::backoff::Backoffs;
 use crate::gateway::PaymentGateway;
 use crate::handler::Handler;
 use crate::process_store::{Checkpoint, Misplaced, ProcessStore, ProcessStoreError, Step};
-use crate::reacting::{StandingStill, event_types};
+use crate::reacting::{StandingStill, by_subject, event_types};
 use crate::submission::{Clock, CommandError};
 
 /// How many events are read at a time.
@@ -35,11 +37,14 @@ pub(crate) const PAGE: usize = 1024;
 /// How many effects are looked at a time; planning waits while so many are due.
 const DUE: usize = 1024;
 /// How many subjects' effects run at the same time.
-const AT_ONCE: usize = 64;
-/// After how many events read a checkpoint is written though nobody reacted.
-const QUIET_EVENTS: usize = 200_000;
+pub(crate) const AT_ONCE: usize = 64;
+/// After how long a checkpoint is written though nothing went into the outbox: whoever looks at what is stored sees by it
+/// that somebody reads on.
+const QUIET_SECONDS: i64 = 1;
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The longest pause while the log or the outbox is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why the executor stopped for a moment.
 #[derive(Debug, Error)]
@@ -83,7 +88,7 @@ pub struct Executor {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) store: Arc<dyn ProcessStore>,
     pub(crate) gateway: Arc<dyn PaymentGateway>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     tail: Mutex<Option<Tail>>,
     backoff: Mutex<Backoffs>,
     progress: watch::Sender<Progress>,
@@ -92,9 +97,10 @@ pub struct Executor {
 /// Where each of [`PROCESSES`] stands.
 struct Tail {
     positions: Vec<Position>,
+    /// What the store says of them: behind them, where nothing went into the outbox.
+    written: Vec<Checkpoint>,
     standing: StandingStill,
-    /// How many events were read since the checkpoints were written.
-    unwritten: usize,
+    written_at: Timestamp,
 }
 
 impl Executor {
@@ -137,28 +143,33 @@ impl Executor {
             known.into_iter().map(|at| (at.process, at.position)).collect();
         let at = |process: &Process| known.get(process.name).copied().unwrap_or(head);
         let positions: Vec<Position> = PROCESSES.iter().map(at).collect();
+        let written = self.checkpoints(&positions);
         if PROCESSES.iter().any(|process| !known.contains_key(process.name)) {
-            let step = Step { checkpoints: self.checkpoints(&positions), ..Step::default() };
+            let step = Step { checkpoints: written.clone(), ..Step::default() };
             self.store.commit(step).await?;
         }
         let standing = self.take_up(&positions).await?;
-        *tail = Some(Tail { positions, standing, unwritten: 0 });
+        *tail = Some(Tail { positions, written, standing, written_at: self.clock.now() });
         Ok(())
     }
 
-    /// Runs until it is dropped or `stop` turns true; a fault is logged, and tried again.
+    /// Runs until it is dropped or `stop` turns true; a fault is tried again until it is over, and logged when it begins
+    /// and when it is over.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut head = self.log.head();
         let mut running = Running::default();
-        let mut faulty = false;
+        let mut retry = Retry::new(LOOK_AGAIN, LONGEST_PAUSE);
         while !*stop.borrow() {
             head.borrow_and_update();
             let turned = self.turn(&mut running).await;
-            if let (Err(error), false) = (&turned, faulty) {
-                tracing::error!(%error, "the processes stand still; they go on by themselves");
-                self.progress.send_modify(|progress| progress.faulty = true);
+            match &turned {
+                Ok(_) if retry.is_over() => tracing::info!("the processes go on"),
+                Err(error) if retry.begins() => {
+                    tracing::error!(%error, "the processes stand still; they go on by themselves");
+                    self.progress.send_modify(|progress| progress.faulty = true);
+                }
+                _ => {}
             }
-            faulty = turned.is_err();
             if let Ok(true) = turned {
                 continue;
             }
@@ -167,13 +178,26 @@ impl Executor {
                 biased;
                 _ = head.changed() => {}
                 Some(finished) = running.tasks.join_next() => self.finish(&mut running, vec![finished]).await,
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(retry.pause().unwrap_or(LOOK_AGAIN)) => {}
                 _ = stop.changed() => {}
             }
         }
         // What is under way ends; what it did is found done after the next start, under the same ids.
         while let Some(finished) = running.tasks.join_next().await {
             self.finish(&mut running, vec![finished]).await;
+        }
+        self.leave().await;
+    }
+
+    /// Whoever looks at the store while nobody runs sees how far this came.
+    async fn leave(&self) {
+        let held = self.tail.lock().await;
+        let Some(tail) = held.as_ref() else { return };
+        let (from, checkpoints) = (tail.written.clone(), self.checkpoints(&tail.positions));
+        if from != checkpoints
+            && let Err(error) = self.store.commit(Step { from, checkpoints, ..Step::default() }).await
+        {
+            tracing::warn!(%error, "the last events are reacted to again after the next start, under the same ids");
         }
     }
 
@@ -205,11 +229,14 @@ impl Executor {
         let finished = std::iter::from_fn(|| running.tasks.try_join_next()).collect();
         self.finish(running, finished).await;
         // Events first: they may cancel what is due. A fault there does not hold up what was planned before.
-        let reacted = if running.backlog { Ok(0) } else { self.react().await };
+        let reacted = if running.backlog { Ok(0) } else { self.react(self.busy(running).await).await };
         let waiting = self.waiting(running).await;
+        running.left = None;
         let due = self.store.due(self.clock.now(), DUE, &waiting).await?;
         running.backlog = due.len() >= DUE;
         let (due_count, started) = (due.len(), self.begin(running, due));
+        // What was planned for these was not among what is due.
+        running.left.get_or_insert_default().extend(&waiting);
         let (position, parked) = self.reached().await;
         let head = *self.log.head().borrow();
         let read = reacted?;
@@ -224,6 +251,15 @@ impl Executor {
     async fn waiting(&self, running: &Running) -> Vec<Uuid> {
         let backoff = self.backoff.lock().await;
         backoff.waiting(self.clock.now()).chain(running.subjects.values().copied()).collect()
+    }
+
+    /// The subjects of which something is to be done before anything else. None: the outbox has not been looked at, and all goes
+    /// through it.
+    async fn busy(&self, running: &Running) -> Option<HashSet<Uuid>> {
+        let mut busy = running.left.clone()?;
+        busy.extend(running.subjects.values());
+        busy.extend(self.backoff.lock().await.known());
+        Some(busy)
     }
 
     fn checkpoints(&self, positions: &[Position]) -> Vec<Checkpoint> {
@@ -244,10 +280,10 @@ impl Executor {
         (tail.positions.iter().copied().min().unwrap_or_default(), tail.standing.len())
     }
 
-    /// Plans what the next page of events makes happen; says how far it read.
-    async fn react(&self) -> Result<usize, ExecutorError> {
-        let mut tail = self.tail.lock().await;
-        let Some(tail) = tail.as_mut() else { return Ok(0) };
+    /// Does or plans what the next page of events makes happen; says how far it read.
+    async fn react(&self, busy: Option<HashSet<Uuid>>) -> Result<usize, ExecutorError> {
+        let mut held = self.tail.lock().await;
+        let Some(tail) = held.as_mut() else { return Ok(0) };
         let from = tail.positions.iter().copied().min().unwrap_or_default();
         let page = self.log.read_all(from, PAGE, &[], &event_types()).await?;
         let (mut step, mut standing) = (Step::default(), tail.standing.clone());
@@ -258,12 +294,26 @@ impl Executor {
                 }
             }
         }
-        let reached: Vec<Position> = tail.positions.iter().map(|at| (*at).max(page.next)).collect();
-        tail.unwritten += page.events.len();
-        if step != Step::default() || tail.unwritten >= QUIET_EVENTS {
-            step.checkpoints = self.checkpoints(&reached);
-            self.commit(step).await?;
-            tail.unwritten = 0;
+        if let Some(busy) = busy {
+            self.act(&mut step, busy).await;
+        }
+        // A page may end behind the log's head, among what others keep in the same store. Whoever starts after this one
+        // hears of no head there, and would take such a checkpoint for one of another log.
+        let last = page.events.last().map_or(from, |event| event.position);
+        let next = page.next.min(last.max(*self.log.head().borrow()));
+        let reached: Vec<Position> = tail.positions.iter().map(|at| (*at).max(next)).collect();
+        let (written, now) = (self.checkpoints(&reached), self.clock.now());
+        // Also where the clock went back.
+        let is_time =
+            !(0..QUIET_SECONDS).contains(&now.seconds_since(tail.written_at)) && written != tail.written;
+        if step != Step::default() || is_time {
+            (step.from, step.checkpoints) = (tail.written.clone(), written.clone());
+            if let Err(error) = self.commit(step).await {
+                // It may have been done: where to go on from is read anew.
+                *held = None;
+                return Err(error);
+            }
+            (tail.written, tail.written_at) = (written, now);
         }
         (tail.positions, tail.standing) = (reached, standing);
         Ok(page.events.len())
@@ -271,29 +321,20 @@ impl Executor {
 
     /// Starts the effects whose subjects are free; those of one subject run in the order they were planned.
     fn begin(self: &Arc<Self>, running: &mut Running, due: Vec<Planned>) -> usize {
-        let mut order = Vec::new();
-        let mut by_subject: HashMap<Uuid, Vec<Planned>> = HashMap::new();
-        for planned in due {
-            let subject = planned.subject;
-            let effects = by_subject.entry(subject).or_insert_with(|| {
-                order.push(subject);
-                Vec::new()
-            });
-            effects.push(planned);
-        }
         let room = AT_ONCE.saturating_sub(running.subjects.len());
-        let mut started = 0;
-        for subject in order.into_iter().take(room) {
-            let Some(effects) = by_subject.remove(&subject) else { continue };
-            started += 1;
+        let mut by_subject = by_subject(due);
+        let left = by_subject.split_off(room.min(by_subject.len()));
+        let started = by_subject.len();
+        for (subject, effects) in by_subject {
             let executor = Arc::clone(self);
             let task = running.tasks.spawn(async move { executor.carry_out(subject, effects).await });
             running.subjects.insert(task.id(), subject);
         }
+        running.left = Some(left.into_iter().map(|(subject, _)| subject).collect());
         started
     }
 
-    async fn carry_out(self: Arc<Self>, subject: Uuid, effects: Vec<Planned>) -> Finished {
+    pub(crate) async fn carry_out(&self, subject: Uuid, effects: Vec<Planned>) -> Finished {
         let mut finished = Finished { subject, done: Vec::new(), fault: None };
         for planned in effects {
             // Nothing that an effect changes outlives it half done: what it shares is behind locks or in the log.
@@ -336,32 +377,36 @@ impl Executor {
             return;
         }
         let forgotten = self.store.done(&done).await;
-        running.unforgotten = forgotten.is_err();
-        if let Err(error) = forgotten {
+        let was_unforgotten = std::mem::replace(&mut running.unforgotten, forgotten.is_err());
+        if let (Err(error), false) = (forgotten, was_unforgotten) {
             tracing::error!(%error, "done effects could not be forgotten; they are run again, without effect");
         }
     }
 
-    async fn note(&self, ended: &Finished) {
+    pub(crate) async fn note(&self, ended: &Finished) {
         let Some((planned, fault)) = &ended.fault else {
             self.backoff.lock().await.over(ended.subject);
             return;
         };
         let (process, effect, id, subject) =
             (&planned.process, planned.effect.name(), planned.id, ended.subject);
+        let is_first = self.back_off(ended.subject).await;
         match fault {
+            Fault::Error(error) if is_first => {
+                tracing::warn!(%process, effect, %id, %subject, %error, "an effect is tried again until it is done");
+            }
             Fault::Error(error) => {
-                tracing::warn!(%process, effect, %id, %subject, %error, "an effect is tried again later");
+                tracing::debug!(%process, effect, %id, %subject, %error, "an effect is tried again later");
             }
             Fault::Panic => {
                 tracing::error!(%process, effect, %id, %subject, "an effect panicked, and is tried again later");
             }
         }
-        self.back_off(ended.subject).await;
     }
 
-    async fn back_off(&self, subject: Uuid) {
-        self.backoff.lock().await.fault(subject, self.clock.now());
+    /// Whether it is the first fault of its trouble.
+    async fn back_off(&self, subject: Uuid) -> bool {
+        self.backoff.lock().await.fault(subject, self.clock.now())
     }
 }
 
@@ -372,13 +417,17 @@ struct Running {
     subjects: HashMap<task::Id, Uuid>,
     /// So many are due that nothing more is planned for now.
     backlog: bool,
+    /// Of whom something may have been due in the outbox when it was last looked, and was not started. (A deadline that falls
+    /// due between two looks may be overtaken: it is told so late as often.) None: it was not looked.
+    left: Option<HashSet<Uuid>>,
     /// The last effects that were done are still in the outbox.
     unforgotten: bool,
 }
 
-struct Finished {
+/// What came of one subject's effects.
+pub(crate) struct Finished {
     subject: Uuid,
-    done: Vec<CommandId>,
+    pub done: Vec<CommandId>,
     fault: Option<(Planned, Fault)>,
 }
 

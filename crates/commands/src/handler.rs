@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use octocity_domain::facilities::{Facility, FacilityCommand, FacilityEvent, FacilityRefusal, Plan};
+use octocity_domain::operations::{SKIPS, Skips, SkipsCommand, SkipsEvent, SkipsRefusal};
 use octocity_domain::parking::{Parking, ParkingCommand, ParkingEvent, ParkingRefusal, ParkingState};
 use octocity_domain::payments::{
     Payment, PaymentCommand, PaymentEvent, PaymentFacts, PaymentRefusal, PaymentState,
@@ -35,6 +37,7 @@ pub struct Handler {
     pub(crate) reservations: Streams<Reservations>,
     pub(crate) sessions: Streams<Session>,
     pub(crate) payments: Streams<Payment>,
+    skips: Streams<Skips>,
     /// As of the last facility command through this handler, or the first use.
     plans: RwLock<HashMap<FacilityId, Arc<Plan>>>,
 }
@@ -90,6 +93,7 @@ impl Handler {
             reservations: Streams::new(Arc::clone(&environment)),
             sessions: Streams::new(Arc::clone(&environment)),
             payments: Streams::new(Arc::clone(&environment)),
+            skips: Streams::new(Arc::clone(&environment)),
             plans: RwLock::new(HashMap::new()),
             environment,
         })
@@ -141,8 +145,10 @@ impl Handler {
     ) -> Vec<Result<Reply<ParkingEvent, ParkingRefusal>, CommandError>> {
         let count = submissions.len();
         let mut waiting = Vec::with_capacity(count);
-        for submission in submissions {
-            let facts = self.parking_facts(facility, &submission.command).await;
+        // Asked for together, so that a log that is shared is looked at for many at once.
+        let facts = submissions.iter().map(|submission| self.parking_facts(facility, &submission.command));
+        let facts = join_all(facts).await;
+        for (submission, facts) in submissions.into_iter().zip(facts) {
             let queued =
                 facts.and_then(|facts| self.parking.queue(facility.uuid(), facility, submission, facts));
             let busy = matches!(queued, Err(CommandError::Busy));
@@ -226,6 +232,15 @@ impl Handler {
         let answer = plainly(self.payments.decide(payment.uuid(), facility, submission, facts).await)?;
         self.credit(payment.uuid(), &cause, &answer).await?;
         Ok(answer.reply)
+    }
+
+    /// Whether the event stands in somebody's way is known to the read models, and asked before.
+    pub async fn skip(
+        &self,
+        submission: Submission<SkipsCommand>,
+    ) -> Result<Reply<SkipsEvent, SkipsRefusal>, CommandError> {
+        let decided = self.skips.decide(SKIPS, FacilityId::new(SKIPS), submission, ()).await;
+        plainly(decided).map(|answer| answer.reply)
     }
 
     /// Waits, at most `seconds`, until no gateway call of the payment is open and its credits are applied.

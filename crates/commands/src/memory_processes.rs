@@ -77,6 +77,9 @@ impl ProcessStore for MemoryProcessStore {
 
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
         let mut kept = self.reach()?;
+        if step.from.iter().any(|from| kept.checkpoints.get(&from.process) != Some(from)) {
+            return Err(ProcessStoreError::not_as_left());
+        }
         for checkpoint in step.checkpoints {
             kept.checkpoints.insert(checkpoint.process.clone(), checkpoint);
         }

@@ -12,6 +12,12 @@ use uuid::Uuid;
 #[error("what processes remember cannot be read or written just now: {0}")]
 pub struct ProcessStoreError(pub String);
 
+impl ProcessStoreError {
+    pub fn not_as_left() -> Self {
+        Self("another process wrote it meanwhile, or what was written last is lost".to_owned())
+    }
+}
+
 /// How far a process has reacted, and in which log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -71,6 +77,9 @@ pub struct ParkedStream {
 /// All of it becomes durable, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
+    /// What the store must still say; else nothing is written. Whoever does not know that another took its place, or
+    /// that a server failed over and lost what was written last, would skip events, and their deadlines with them.
+    pub from: Vec<Checkpoint>,
     pub checkpoints: Vec<Checkpoint>,
     /// In this order.
     pub changes: Vec<OutboxChange>,

@@ -1,13 +1,21 @@
-//! What processes plan because of one event, and the streams that stand still because one could not be reacted to.
+//! What processes plan because of one event, what is done of it at once, and the streams that stand still because one could
+//! not be reacted to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use octocity_domain::process::{About, PROCESSES, Process, Reaction};
+use futures_util::stream::{self, StreamExt};
+use octocity_domain::Timestamp;
+use octocity_domain::process::{About, Effect, PROCESSES, Planned, Process, Reaction};
 use octocity_log::{Origin, Position, RecordedEvent, StreamId, decode};
+use uuid::Uuid;
 
-use crate::executor::{Executor, ExecutorError, PAGE};
+use crate::executor::{AT_ONCE, Executor, ExecutorError, PAGE};
 use crate::process_store::{OutboxChange, ParkedStream, Step};
+
+/// How long what is due at once may take before the rest of it goes into the outbox: others wait meanwhile.
+const ACTS_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Which streams stand still, each for one process.
 #[derive(Clone, Default)]
@@ -70,6 +78,30 @@ impl Executor {
         Ok(standing)
     }
 
+    /// Does what is due of the step, before anything says that it was planned: after a crash the same events make it happen
+    /// again, under the same ids. What is not done in time stays in the step, in its place, for the outbox.
+    pub(crate) async fn act(&self, step: &mut Step, busy: HashSet<Uuid>) {
+        let due = by_subject(due_of(step, self.clock.now(), busy));
+        if due.is_empty() {
+            return;
+        }
+        let mut done = HashSet::new();
+        let acting = due.into_iter().map(|(subject, effects)| self.carry_out(subject, effects));
+        let mut acting = stream::iter(acting).buffer_unordered(AT_ONCE);
+        let all = async {
+            while let Some(finished) = acting.next().await {
+                self.note(&finished).await;
+                done.extend(finished.done);
+            }
+        };
+        // What is given up in the middle is found done from the outbox, or is done then.
+        let _ = tokio::time::timeout(ACTS_AT_MOST, all).await;
+        step.changes.retain(|change| match change {
+            OutboxChange::Plan(planned) => !done.contains(&planned.id),
+            OutboxChange::Cancel { .. } => true,
+        });
+    }
+
     pub(crate) async fn commit(&self, step: Step) -> Result<(), ExecutorError> {
         let parked = step.parked.clone();
         self.store.commit(step).await?;
@@ -85,6 +117,43 @@ impl Executor {
         }
         Ok(())
     }
+}
+
+/// In the order in which each subject is met first, and of each subject in the order given.
+pub(crate) fn by_subject(effects: Vec<Planned>) -> Vec<(Uuid, Vec<Planned>)> {
+    let mut order = Vec::<(Uuid, Vec<Planned>)>::new();
+    let mut places = HashMap::new();
+    for planned in effects {
+        let place = *places.entry(planned.subject).or_insert(order.len());
+        match order.get_mut(place) {
+            Some((_, effects)) => effects.push(planned),
+            None => order.push((planned.subject, vec![planned])),
+        }
+    }
+    order
+}
+
+/// What can be done at once: not what calls outside, nor what waits behind that or behind something else of its subject, nor
+/// what a later event of the step cancels.
+fn due_of(step: &Step, now: Timestamp, mut busy: HashSet<Uuid>) -> Vec<Planned> {
+    let mut due = Vec::<Planned>::new();
+    for change in &step.changes {
+        match change {
+            OutboxChange::Plan(planned) if planned.due > now => {}
+            OutboxChange::Plan(planned) => {
+                let calls_outside = matches!(planned.effect, Effect::CallGateway { .. });
+                if calls_outside || busy.contains(&planned.subject) {
+                    busy.insert(planned.subject);
+                } else {
+                    due.push(planned.clone());
+                }
+            }
+            OutboxChange::Cancel { process, subject } => {
+                due.retain(|planned| planned.process != *process || planned.subject != *subject);
+            }
+        }
+    }
+    due
 }
 
 /// The event types that any process reacts to.
@@ -122,4 +191,46 @@ fn reactions(process: &Process, recorded: &RecordedEvent) -> Result<Vec<OutboxCh
         }
     };
     Ok(reacted.into_iter().map(change).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use octocity_domain::{CommandId, FacilityId, PaymentId, ReservationId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn plan(number: u128, subject: u128, due: i64, effect: Effect) -> OutboxChange {
+        OutboxChange::Plan(Planned {
+            id: CommandId(Uuid::from_u128(number)),
+            process: "holds".into(),
+            subject: Uuid::from_u128(subject),
+            facility: FacilityId::new(Uuid::from_u128(1)),
+            due: Timestamp::from_millis(due),
+            correlation: Uuid::from_u128(1),
+            effect,
+        })
+    }
+
+    #[test]
+    fn only_what_is_due_and_stands_behind_nothing_is_done_at_once() {
+        let hold = || Effect::RestoreHold { reservation: ReservationId::new(Uuid::from_u128(1)) };
+        let payment = PaymentId::new(Uuid::from_u128(1));
+        let call = Effect::CallGateway { payment, call: 1, again: false };
+        let changes = vec![
+            plan(1, 1, 1_000, hold()),
+            plan(2, 2, 1_001, hold()),
+            plan(3, 2, 1_000, hold()),
+            plan(4, 3, 1_000, call),
+            plan(5, 3, 1_000, hold()),
+            plan(6, 4, 1_000, hold()),
+            plan(7, 5, 1_000, hold()),
+            OutboxChange::Cancel { process: "holds".to_owned(), subject: Uuid::from_u128(5) },
+            OutboxChange::Cancel { process: "others".to_owned(), subject: Uuid::from_u128(1) },
+        ];
+        let (step, busy) = (Step { changes, ..Step::default() }, HashSet::from([Uuid::from_u128(4)]));
+        let due = due_of(&step, NOW, busy);
+        assert_eq!(due.iter().map(|planned| planned.id.uuid().as_u128()).collect::<Vec<_>>(), [1, 3]);
+    }
 }

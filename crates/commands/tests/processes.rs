@@ -8,7 +8,7 @@ use std::sync::Arc;
 use octocity_commands::process_store::{OutboxChange, Step};
 use octocity_commands::{
     Executor, ExecutorError, Handler, HandlerOptions, MemoryProcessStore, Misplaced, ParkedStream,
-    ProcessStore, Submission,
+    ProcessStore, Progress, Submission,
 };
 use octocity_domain::parking::{Direction, ParkingCommand};
 use octocity_domain::process::{Effect, Planned};
@@ -18,6 +18,8 @@ use support::gateway::ScriptedGateway;
 use support::held_log::HeldLog;
 use support::log_lines::LogLines;
 use support::*;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 fn executor(world: &World, store: &MemoryProcessStore) -> Arc<Executor> {
@@ -110,6 +112,22 @@ async fn checkpoints_that_are_not_of_the_log_are_refused() {
 }
 
 #[tokio::test]
+async fn what_is_stored_says_that_somebody_reads_on_though_nobody_reacts() {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    let executor = executor(&world, &store);
+    executor.run_until_idle().await.unwrap();
+    let begun = store.checkpoints().await.unwrap();
+    accepted(world.park(world.submit(passage(None, Direction::Entry, MORNING))).await);
+    executor.run_until_idle().await.unwrap();
+    assert_eq!(store.checkpoints().await.unwrap(), begun, "not at once");
+    world.clock.pass_seconds(10);
+    executor.run_until_idle().await.unwrap();
+    let head = *octocity_log::EventLog::head(&world.log).borrow();
+    let stored = store.checkpoints().await.unwrap();
+    assert!(stored.len() == begun.len() && stored.iter().all(|at| at.position == head), "{stored:?}");
+}
+
+#[tokio::test]
 async fn a_visit_opens_one_session_and_its_exit_ends_it() {
     let world = World::new().await;
     let store = MemoryProcessStore::default();
@@ -148,6 +166,78 @@ async fn an_effect_that_meets_a_fault_is_tried_again_later_in_its_order() {
     assert_eq!(world.count("SessionOpened").await, 0, "it waits");
     world.clock.pass_seconds(3);
     executor.run_until_idle().await.unwrap();
+    assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+/// An executor that runs by itself, and has looked at the outbox.
+async fn running(world: &World, store: &MemoryProcessStore) -> (Arc<Executor>, Running) {
+    let (executor, (stop, stopped)) = (executor(world, store), watch::channel(false));
+    let task = tokio::spawn(Arc::clone(&executor).run(stopped));
+    idle(&executor).await;
+    (executor, Running { task, stop })
+}
+
+struct Running {
+    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+async fn idle(executor: &Executor) {
+    let wait = tokio::time::Duration::from_secs(60);
+    let mut progress = executor.progress();
+    tokio::time::timeout(wait, progress.wait_for(Progress::is_idle)).await.unwrap().unwrap();
+}
+
+async fn eventually(holds: impl AsyncFn() -> bool) {
+    let wait = tokio::time::Duration::from_secs(60);
+    let until = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(wait, until).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_due_at_once_is_done_without_the_outbox_and_again_after_a_crash() {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    let (first, dying) = running(&world, &store).await;
+    let begun = store.checkpoints().await.unwrap();
+    accepted(world.park(world.submit(passage(Some("B-1"), Direction::Entry, MORNING))).await);
+    eventually(async || world.count("SessionOpened").await == 1).await;
+    idle(&first).await;
+    assert_eq!(store.checkpoints().await.unwrap(), begun, "nothing was to be stored");
+    // It dies before a checkpoint is written.
+    dying.task.abort();
+    assert!(dying.task.await.unwrap_err().is_cancelled());
+    let events = world.events().await.len();
+    let (_second, stopping) = running(&world, &store).await;
+    assert_eq!(world.events().await.len(), events);
+    stopping.stop.send_replace(true);
+    stopping.task.await.unwrap();
+    let left = store.checkpoints().await.unwrap();
+    let head = *octocity_log::EventLog::head(&world.log).borrow();
+    assert!(left.iter().all(|checkpoint| checkpoint.position == head), "who stops says how far it came");
+}
+
+#[tokio::test]
+async fn what_meets_a_fault_at_once_waits_in_the_outbox_and_later_effects_behind_it() {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    let (_executor, _running) = running(&world, &store).await;
+    // The entry is stored; its session is not.
+    world.log.inject([None, Some(Fault::NotStored)]);
+    let visit = world.enter("B-1").await;
+    let waiting = || async {
+        let waiting = store.due(world.clock_now(), 9, &[]).await.unwrap();
+        waiting.iter().map(|planned| (planned.subject, planned.effect.name())).collect::<Vec<_>>()
+    };
+    eventually(async || waiting().await.len() == 1).await;
+    let leave = passage(Some("B-1"), Direction::Exit, MORNING);
+    accepted(world.park(world.submit(leave)).await);
+    eventually(async || waiting().await.len() == 2).await;
+    assert_eq!(waiting().await, [(visit.uuid(), "open-session"), (visit.uuid(), "end-stay")]);
+    world.clock.pass_seconds(3);
+    eventually(async || world.count("StayEnded").await == 1 && waiting().await.is_empty()).await;
     assert_eq!(world.count("SessionOpened").await, 1);
 }
 

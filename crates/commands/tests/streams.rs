@@ -4,8 +4,10 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use octocity_commands::{CommandError, Handler, HandlerOptions, Outcome};
 use octocity_domain::parking::{Direction, ParkingCommand, ParkingRefusal, ParkingState};
 use octocity_log::{LogError, MemorySnapshots, SnapshotStore, StreamId};
@@ -46,6 +48,18 @@ async fn no_reply_of_any_kind_leaves_before_it_is_durable() {
     assert!(matches!(entry.await.unwrap().unwrap().outcome, Outcome::Accepted(_)));
     assert_eq!(refused(wrong.await.unwrap()), ParkingRefusal::CredentialUnknown);
     assert_eq!(read.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn those_who_ask_at_once_look_at_a_shared_log_once() {
+    let world = World::new().await;
+    let (log, handler) = held(&world, HandlerOptions { sole_owner: false, ..HandlerOptions::default() });
+    handler.plan(world.facility).await.unwrap();
+    let before = log.reads.load(Ordering::Relaxed);
+    for plan in join_all((0..50).map(|_| handler.plan(world.facility))).await {
+        assert!(plan.unwrap().is_some());
+    }
+    assert_eq!(log.reads.load(Ordering::Relaxed), before + 1);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::facilities::FacilityEvent;
+use crate::operations::SkipsEvent;
 use crate::parking::ParkingEvent;
 use crate::payments::PaymentEvent;
 use crate::reservations::ReservationsEvent;
@@ -10,6 +11,7 @@ use crate::sessions::SessionEvent;
 
 /// The kind of a stream. Its name is the first half of the stream's name: this is the storage format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Category {
     Facility,
@@ -17,11 +19,12 @@ pub enum Category {
     Reservations,
     Session,
     Payment,
+    Skips,
 }
 
 impl Category {
-    pub const ALL: [Self; 5] =
-        [Self::Facility, Self::Parking, Self::Reservations, Self::Session, Self::Payment];
+    pub const ALL: [Self; 6] =
+        [Self::Facility, Self::Parking, Self::Reservations, Self::Session, Self::Payment, Self::Skips];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +33,7 @@ impl Category {
             Self::Reservations => "reservations",
             Self::Session => "session",
             Self::Payment => "payment",
+            Self::Skips => "skips",
         }
     }
 }
@@ -42,4 +46,5 @@ pub enum Event {
     Reservations(ReservationsEvent),
     Session(SessionEvent),
     Payment(PaymentEvent),
+    Skips(SkipsEvent),
 }

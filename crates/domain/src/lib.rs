@@ -9,6 +9,7 @@ pub mod event;
 pub mod facilities;
 pub mod ids;
 pub mod money;
+pub mod operations;
 pub mod parking;
 pub mod payments;
 pub mod process;

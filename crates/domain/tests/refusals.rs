@@ -6,17 +6,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use octocity_domain::facilities::FacilityRefusal;
+use octocity_domain::operations::SkipsRefusal;
 use octocity_domain::parking::ParkingRefusal;
 use octocity_domain::payments::PaymentRefusal;
 use octocity_domain::reservations::ReservationsRefusal;
 use octocity_domain::sessions::SessionRefusal;
 
-const CONTEXTS: [&[&str]; 5] = [
+const CONTEXTS: [&[&str]; 6] = [
     FacilityRefusal::ALL_CODES,
     ParkingRefusal::ALL_CODES,
     PaymentRefusal::ALL_CODES,
     ReservationsRefusal::ALL_CODES,
     SessionRefusal::ALL_CODES,
+    SkipsRefusal::ALL_CODES,
 ];
 
 /// The codes of the tables' first column, each with how many cells its row fills.

@@ -1,5 +1,6 @@
 //! The event log as everything else sees it: envelopes, positions, the codec, and the port that stores them.
 
+pub mod capped;
 pub mod codec;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
@@ -9,9 +10,11 @@ pub mod partitions;
 pub mod port;
 pub mod position;
 pub mod recent;
+pub mod retry;
 pub mod tail;
 pub mod upcast;
 
+pub use capped::Capped;
 pub use codec::{DecodeError, decode, decode_for, encode, json_fault};
 pub use envelope::{Actor, EventMeta, LedgerEntry, NewEvent, Origin, RecordedEvent, StreamId};
 pub use memory::{Fault, MemoryLog, MemorySnapshots};
@@ -21,5 +24,6 @@ pub use port::{
 };
 pub use position::{LogId, Position, Token};
 pub use recent::Recent;
+pub use retry::Retry;
 pub use tail::{Tail, WholeLog};
 pub use upcast::current_version;

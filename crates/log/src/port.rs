@@ -109,6 +109,12 @@ pub trait EventLog: Send + Sync + 'static {
         Position::default()
     }
 
+    /// Where to go on behind a position of an earlier epoch: nothing that follows it there is before, and as little as can
+    /// be known of what came before it is behind.
+    fn resumed(&self, _epoch: u32, _position: Position) -> Position {
+        Position::default()
+    }
+
     /// All of the batch or nothing; many waiting callers share one durable commit. The expected revision is
     /// checked before the ledger.
     async fn append(&self, batch: Append) -> Result<Appended, AppendError>;

@@ -9,6 +9,13 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogId(pub Uuid);
 
+impl LogId {
+    /// The last 32 bits, which are random. The first tell when the log was made: those of one minute share them.
+    const fn mark(self) -> u32 {
+        self.0.as_u128() as u32
+    }
+}
+
 /// A place in the global order of one epoch. Larger is later; nothing else may be read from it: values may
 /// leave gaps, and only the adapter that made one knows what it counts. 0 is before the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,22 +42,22 @@ impl std::error::Error for InvalidToken {}
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let log = (self.log.0.as_u128() >> 96) as u32;
+        let log = self.log.mark();
         write!(f, "{log:08x}-{:x}-{:x}", self.epoch, self.position.0)
     }
 }
 
-/// A parsed token: its log is known by the first 32 bits only.
+/// A parsed token: its log is known by its mark only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParsedToken {
-    log_prefix: u32,
+    log_mark: u32,
     pub epoch: u32,
     pub position: Position,
 }
 
 impl ParsedToken {
     pub fn is_of(&self, log: LogId) -> bool {
-        (log.0.as_u128() >> 96) as u32 == self.log_prefix
+        log.mark() == self.log_mark
     }
 }
 
@@ -65,9 +72,24 @@ impl FromStr for ParsedToken {
             return Err(InvalidToken);
         }
         Ok(Self {
-            log_prefix: u32::from_str_radix(log, 16).map_err(|_| InvalidToken)?,
+            log_mark: u32::from_str_radix(log, 16).map_err(|_| InvalidToken)?,
             epoch: u32::from_str_radix(epoch, 16).map_err(|_| InvalidToken)?,
             position: Position(u64::from_str_radix(value, 16).map_err(|_| InvalidToken)?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_of_its_own_log_also_where_another_was_made_in_the_same_minute() {
+        let made = 0x0198_7a6b_5c4d_7000_8000_0000_0000_0000;
+        let [log, other] = [made + 1, made + 2].map(|id| LogId(Uuid::from_u128(id)));
+        let token = Token { log, epoch: 2, position: Position(77) };
+        let parsed: ParsedToken = token.to_string().parse().unwrap();
+        assert_eq!((parsed.epoch, parsed.position), (2, Position(77)));
+        assert!(parsed.is_of(log) && !parsed.is_of(other));
     }
 }

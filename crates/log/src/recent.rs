@@ -80,9 +80,12 @@ impl Recent {
         state.base = after;
         state.events = state.events.split_off(&(after, u64::MAX));
         let reached = state.reached;
-        let mut ready = state.events.range(..=(reached, u64::MAX)).map(|(_, event)| event.clone());
-        let events: Vec<_> = ready.by_ref().take(limit).collect();
-        let next = match (ready.next().is_some(), events.last()) {
+        let mut ready = state.events.range(..=(reached, u64::MAX)).map(|(_, event)| event.clone()).peekable();
+        let mut events: Vec<_> = ready.by_ref().take(limit).collect();
+        // A page ends between two positions.
+        let last = events.last().map(|event| event.position);
+        events.extend(std::iter::from_fn(|| ready.next_if(|event| Some(event.position) == last)));
+        let next = match (ready.peek().is_some(), events.last()) {
             (true, Some(last)) => last.position,
             _ => after.max(reached),
         };

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use octocity_domain::facilities::FacilityEvent;
+use octocity_domain::operations::SkipsEvent;
 use octocity_domain::parking::ParkingEvent;
 use octocity_domain::payments::PaymentEvent;
 use octocity_domain::reservations::ReservationsEvent;
@@ -34,6 +35,7 @@ fn schema_of(category: Category) -> Value {
         Category::Reservations => schemars::schema_for!(ReservationsEvent),
         Category::Session => schemars::schema_for!(SessionEvent),
         Category::Payment => schemars::schema_for!(PaymentEvent),
+        Category::Skips => schemars::schema_for!(SkipsEvent),
     };
     schema.to_value()
 }
@@ -84,6 +86,7 @@ fn encoded(event: &Event) -> (String, Value) {
         Event::Reservations(event) => encode(event),
         Event::Session(event) => encode(event),
         Event::Payment(event) => encode(event),
+        Event::Skips(event) => encode(event),
     }
     .unwrap();
     (event_type, serde_json::from_slice(&data).unwrap())

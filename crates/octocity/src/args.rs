@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::parked::{PARKED_HELP, ParkedKeys};
+
 const OVERVIEW_EXAMPLES: &str = "\
 Examples:
   octocity demo                                  a demonstration city; open http://127.0.0.1:8090/
@@ -30,10 +32,11 @@ Configuration, each stronger than the one before it:
     host = \"127.0.0.1\"   port = 5432   user = \"octocity\"   database = \"octocity\"
     password_file = \"/run/secrets/postgres\"   # or all of it: url = \"postgresql://...\"
     schema = \"octocity\"   pool_size = 8   tls = true   ca_file = \"ca.pem\"
-    [kafka]                      # where the log is published to, if anywhere
+    [kafka]                      # where the log is published to; its partitions also cut the rows
+                                 # in [postgres]: the same for all commands on one schema
     brokers = \"127.0.0.1:9092\"   partitions = 12   replication = 1   retention_hours = 168
     log_topic = \"octocity.log\"   events_topic = \"octocity.events\"   create_topics = true
-    source = \"/octocity\"   relay = \"octocity-relay\"   group = \"octocity-projectors\"
+    source = \"/octocity\"   relay = \"octocity.log-relay\"   group = \"octocity.log-projectors\"
     password_file = \"/run/secrets/kafka\"
     client = { \"security.protocol\" = \"sasl_ssl\", \"sasl.username\" = \"octocity\" }
     [clickhouse]                 # what answers analysts; without it, the read models
@@ -44,17 +47,20 @@ Configuration, each stronger than the one before it:
 
 Exit codes:
   0  done
-  1  a fault of ours, or of the machine (a full disk); the message says what to do
+  1  a fault of ours, or of the machine (a full disk), or (serve) a service that was waited for in
+     vain; the message says what to do
   2  usage or configuration
   3  the data folder: written by a newer version, in use by another process, damaged, without its
      log or its process state, or (hash, rebuild) not there; the log in EventStoreDB, the schema in
-     PostgreSQL: newer, not ours, or of another log
+     PostgreSQL, the database in ClickHouse: newer, not ours, or of another log
   4  the input file: missing, unreadable, cut off, or without a line that can be imported
-  5  doctor found problems, or rebuild keys that stand still at an event that cannot be applied
+  5  doctor found problems; (rebuild, parked) keys stand still at an event that cannot be applied;
+     (--compare-only) rows differ
 
 With --json the last line of standard output is one JSON object; on failure it is
 {\"error\":{\"exit_code\":…,\"message\":…}}.
-Progress goes to standard error, and only to a terminal.";
+Progress goes to standard error: a bar on a terminal; elsewhere, of rebuild and migrate, a
+line every 10 seconds.";
 
 /// Runs a city's car parks: every gate passage, booking and payment is an event in a log.
 #[derive(Debug, Parser)]
@@ -92,8 +98,11 @@ Answers on
   /graphql        GraphQL by POST and GET, subscriptions by SSE and WebSocket (graphql-transport-ws)
   /graphiql       an editor to try queries in
   /health/live    200 while the process runs
-  /health/ready   200 once projections and processes have caught up and while commands can be
-                  stored; otherwise 503 with what is wrong
+  /health/ready   200 once projections and processes have caught up and while the roles of this
+                  process can work; 503 with what is wrong, and which service is away, once
+                  a fault has stopped one of them for some seconds. With the role api it is
+                  200 while commands can be stored and rows read, though Kafka or ClickHouse
+                  be away, or a relay beside it have ended (octocity_relay_ended)
   /metrics        Prometheus text
 
 Register a car park and look at it; a command's id is a UUIDv7 that its client makes:
@@ -112,6 +121,9 @@ A connection that sends no whole request header for 10 seconds is closed; a body
 Beyond the configured 'connections' further clients wait until one ends. The limit of open files is
 raised to fit them; where it cannot be, fewer are taken, and the log says how many.
 
+A service that does not answer at the start may boot still: it is waited for, for two minutes at
+most, and /health/ready says which it is. Gates do not wait for Kafka and ClickHouse.
+
 Ctrl-C or SIGTERM stops it cleanly: it takes no more, answers what it has, and closes the log.
 To listen beyond this machine, configure tokens first:
   printf %s \"$TOKEN\" | sha256sum                 the hash to put under [tokens]")]
@@ -129,18 +141,12 @@ hours). Delete the data folder to start anew.")]
     #[command(subcommand)]
     Import(Import),
     /// Make read models anew from the log
-    #[command(after_help = "\
-Without a name all views are rebuilt, and their file is made anew: so damage in it is mended. Read
-models hold nothing of their own: after a rebuild their rows are equal. Compare `octocity hash`
-before and after. No server may run on the folder meanwhile.
-Exit code 5 when keys stand still at an event that cannot be applied; each is named with the reason.
-With --json: {\"views\":[…],\"events\":…,\"seconds\":…,\"parked\":[{\"view\":…,\"key\":…,\"stream\":…,
-\"revision\":…,\"event_type\":…,\"error\":…},…]}")]
-    Rebuild {
-        /// The view to rebuild [default: all]
-        view: Option<String>,
-    },
-    /// Bring the log of the data folder to where the configuration says
+    #[command(after_help = REBUILD_HELP)]
+    Rebuild(RebuildArgs),
+    /// Keys of read models that stand still at an event: list them, retry them, skip the event
+    #[command(subcommand, after_help = PARKED_HELP)]
+    Parked(ParkedKeys),
+    /// Bring the log and what processes remember to where the configuration says
     #[command(after_help = MIGRATE_HELP)]
     Migrate(MigrateArgs),
     /// Row count and hash of every read model table
@@ -156,9 +162,11 @@ With --json: {\"tables\":[{\"name\":…,\"rows\":…,\"hash\":…},…]}")]
     Schema,
     /// Say what is wrong with the configuration or the data folder, and what to do
     #[command(after_help = "\
-Looks at the clock, the configuration, whether the address is free, the room on the disk, and every
-page, event and stream of the data folder (millions of events take some seconds), unless it is in
-use.
+Looks at the clock, the configuration, whether the address is free, the room on the disk, each
+service that is configured, and every page, event and stream of the data folder (millions of events
+take some seconds), unless it is in use. Where all is in services it also says which role nobody
+has: what a relay, projector or the processes left undone for more than a minute is a problem.
+It changes no data.
 Exit code 5 when a problem was found, 0 when there is none.")]
     Doctor,
 }
@@ -191,30 +199,85 @@ pub struct ServeArgs {
     pub processes_from_now: bool,
 }
 
+const REBUILD_HELP: &str = "\
+Without a name all views are rebuilt, and their file is made anew: so damage in it is mended. Read
+models hold nothing of their own: after a rebuild their rows are equal. Compare `octocity hash`
+before and after. No server may run on a data folder meanwhile. With [eventstoredb] and [postgres]
+servers may, and their readers, whatever position they wait for, see the rows grow anew from
+none; --blue-green spares them that.
+
+--blue-green folds one view beside the live one, compares the rows of both as of one position, and
+puts the new ones in the place of the live ones in one transaction. With [eventstoredb] and
+[postgres] servers run on meanwhile, and go on from the new rows by themselves. The new ones stand
+in the schema of [postgres] with '_green' behind it, those kept with '_blue'; in a data folder in
+readmodels.green.db and readmodels.blue.db. Kill it at any time and start it again: it goes on where
+it was. It switches only to rows in which no key stands still that goes on in the live ones. What
+was live is kept until the view is next rebuilt so; --back brings it to the log's end, and lets it
+and the live rows change places.
+
+'analytics' as the view stands for the facts in ClickHouse: they are told anew into a database
+beside the live one, which takes its place; the one before is dropped, or kept with --blue-green.
+
+Progress goes to standard error: a bar on a terminal, elsewhere a line every 10 seconds.
+Exit code 5 when keys stand still at an event that cannot be applied, each named with the reason, or
+when --compare-only found differences.
+With --json: {\"views\":[…],\"events\":…,\"seconds\":…,\"parked\":[{\"view\":…,\"key\":…,\"stream\":…,
+\"revision\":…,\"event_type\":…,\"error\":…},…]}; with --blue-green {\"view\":…,\"switched\":…,
+\"events\":…,\"seconds\":…,\"form_changed\":…,\"live_rows\":…,\"new_rows\":…,
+\"only_live\":…,\"only_new\":…,\"differing\":…,\"columns\":{…},\"live_parked\":[…],\"new_parked\":[…]}.";
+
+#[derive(Clone, Debug, Args)]
+pub struct RebuildArgs {
+    /// The view to rebuild, or 'analytics' [default: all views]
+    pub view: Option<String>,
+    /// Beside the live rows; compare both, then switch
+    #[arg(long)]
+    pub blue_green: bool,
+    /// Compare, and leave the live rows as they are
+    #[arg(long, requires = "blue_green")]
+    pub compare_only: bool,
+    /// Write every row that differs to this CSV file, with the names of the columns
+    #[arg(long, value_name = "FILE", requires = "blue_green")]
+    pub report: Option<PathBuf>,
+    /// Go back to the rows from before the last switch
+    #[arg(long, conflicts_with = "blue_green")]
+    pub back: bool,
+}
+
 const MIGRATE_HELP: &str = "\
-Brings every event and every answered command of log.db to the EventStoreDB of [eventstoredb], as
-the next epoch of the same log. Ids, revisions and replies stay: a command that is repeated is
-answered as before, and positions that clients hold are still understood. No server may run on the
-folder meanwhile. Stop it at any time, also by kill -9, and start it again: it goes on where it was.
+--to eventstoredb brings every event and every answered command of log.db to the EventStoreDB of
+[eventstoredb], as the next epoch of the same log. Ids, revisions and replies stay: a command that
+is repeated is answered as before, and positions that clients hold are still understood. Then both
+logs are read through and compared: how many events and commands, and a hash over each facility's
+events in their order and over the ledger. Only where these are equal the log is opened there, and
+log.db, which stays as it was, is refused from then on. Read models are made anew from the log; on
+Kafka, name new topics.
 
-Then both logs are read through and compared: how many events and commands, and a hash over each
-facility's events in their order and over the ledger. Only where these are equal the log is opened
-in EventStoreDB, what processes remember goes on there, and log.db, which stays as it was, is
-refused from then on. Cut over by starting octocity serve with the same --config and --data. Read
-models are made anew from the log; on Kafka, name new topics.
-With --json: {\"log\":…,\"epoch\":…,\"events\":…,\"commands\":…,\"hash\":…,\"seconds\":…}";
+--to postgres brings what processes remember (checkpoints, planned deadlines and payment steps,
+parked streams, the simulated gateway's book) from processes.db to the schema of [postgres], in one
+transaction, and compares it row by row; processes.db is called processes.moved.db from then on.
+The log may stay in its file, or go along: --to eventstoredb,postgres.
 
-/// Where a log can be brought.
+No server may run on the folder meanwhile. Stop it at any time, also by kill -9, and start it again:
+it goes on where it was. Cut over by starting octocity serve with the same --config and --data.
+With --json: {\"log\":…,\"epoch\":…,\"events\":…,\"commands\":…,\"hash\":…,\"seconds\":…,
+\"processes\":{\"effects\":…,\"checkpoints\":…,\"parked_streams\":…,\"gateway_calls\":…}}, of what
+was brought; \"processes\":null where nothing was left to bring.";
+
+/// Where what is in the data folder can be brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
-    /// The server that the table [eventstoredb] names
+    /// The log, to the server that the table [eventstoredb] names
     Eventstoredb,
+    /// What processes remember, to the server that the table [postgres] names
+    Postgres,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct MigrateArgs {
-    #[arg(long, value_enum)]
-    pub to: Target,
+    /// Both may be named, separated by a comma
+    #[arg(long, value_enum, value_delimiter = ',', required = true)]
+    pub to: Vec<Target>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -232,14 +295,17 @@ pub struct DemoArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
-    /// How long each of the eight measurements runs, without its bare limit: the whole takes some
-    /// fifteen times as long
+    /// How long each of the ten measurements runs, without its bare limit: the whole takes some
+    /// twenty times as long
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub seconds: u64,
+    /// Measure only a rebuild of all views of the data folder, which no server may use meanwhile
+    #[arg(long, conflicts_with = "seconds")]
+    pub rebuild: bool,
 }
 
 const BENCH_HELP: &str = "\
-Eight measurements, one after another: commands per second with 1, 64 and 256 callers, on one
+Ten measurements, one after another: commands per second with 1, 64, 256 and 1,024 callers, on one
 facility and on 1,000; projected events per second; the latency from a gate's command to its
 subscriber.
 
@@ -253,9 +319,16 @@ written again bare, so that a machine that slows down slows both. Figures are me
 rounds. (The projection takes as long as its events need; the latency has half the time, and its
 bare limit the other half.) A scratch folder beside the data folder is used and removed; the
 data folder is left alone. With [postgres] configured the projection into it is measured too, beside
-bare upserts into the same server, in a schema that is removed; with [clickhouse] the rows of facts
-that it is told, in a database that is removed.
-With --json latencies are microseconds (_us).";
+bare upserts into the same server, in a schema that is removed; with [kafka] the relay to it and,
+with both, the projection from there, in topics that are removed; with [clickhouse] the rows of
+facts that it is told, in a database that is removed.
+With --json latencies are microseconds (_us).
+
+With --rebuild the log of the data folder is folded into rows beside it, three times; bare are, each
+time, one thread that reads every event, and bare upserts of the same rows. There ratio is
+octocity / bare, in time. With --json: {\"rebuild\":{\"events\":…,\"seconds\":…,
+\"bare_reading_seconds\":…,\"bare_upserts_seconds\":…,\"ratio\":…,\"ratio_min\":…,
+\"ratio_max\":…}}.";
 
 #[derive(Debug, Subcommand)]
 pub enum Import {

@@ -15,7 +15,7 @@ pub enum Kind {
     Data,
     /// The input file: missing, unreadable, cut off.
     Input,
-    /// Doctor found problems, or rebuild keys that stand still.
+    /// Doctor found problems; or keys of read models stand still.
     Found,
 }
 
@@ -36,18 +36,25 @@ impl Kind {
 pub struct Failure {
     pub kind: Kind,
     pub message: String,
+    /// The service that does not answer, where that is all there is to it: a server that starts waits for it.
+    pub service: Option<&'static str>,
     /// What `--json` says besides.
     pub more: Map<String, Value>,
 }
 
 impl Failure {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), more: Map::new() }
+        Self { kind, message: message.into(), service: None, more: Map::new() }
     }
     #[must_use]
     pub fn with(mut self, key: &str, value: Value) -> Self {
         self.more.insert(key.to_owned(), value);
         self
+    }
+    #[cfg(any(test, feature = "distributed"))]
+    #[must_use]
+    pub fn of_service(self, service: &'static str) -> Self {
+        Self { service: Some(service), ..self }
     }
     /// Of the moment, or of ours: nothing that a person must change first.
     pub fn is_fault(&self) -> bool {

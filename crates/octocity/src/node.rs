@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use octocity_adapters::Outage;
 use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::{DataFolder, OpenError};
 use octocity_commands::{Clock, Handler, HandlerOptions};
@@ -19,11 +20,15 @@ pub struct Node {
     pub log: Log,
     pub rows: Arc<dyn RowStore>,
     pub processes: Processes,
+    /// Of PostgreSQL, where rows and processes are there.
+    pub outage: Option<Outage>,
     pub clock: Arc<dyn Clock>,
     /// Who is asked for money, if anybody.
     pub gateway: Option<Gateway>,
     /// Whether other processes may append to the log.
     pub is_shared: bool,
+    /// Whether other processes may write the rows.
+    pub shares_rows: bool,
     /// Held for as long as anything above is used; the last to go. None: nothing is kept in it.
     pub folder: Option<DataFolder>,
 }
@@ -55,9 +60,9 @@ impl Node {
 
     async fn behind(log: Log, folder: Option<DataFolder>, config: &Config) -> Result<Self, Failure> {
         let events = log.events();
-        let Stores { rows, snapshots, processes } = Stores::open(config, events.id()).await?;
+        let Stores { rows, snapshots, processes, outage } = Stores::open(config, events.id()).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let is_shared = config.eventstoredb.is_some();
+        let (is_shared, shares_rows) = (config.eventstoredb.is_some(), config.postgres.is_some());
         let options = HandlerOptions {
             retention_seconds: i64::from(config.retention_days) * 86_400,
             queue: config.queue,
@@ -66,7 +71,18 @@ impl Node {
             ..HandlerOptions::default()
         };
         let handler = Handler::new(events, Some(snapshots), Arc::clone(&clock), options);
-        Ok(Self { handler, log, rows, processes, clock, gateway: config.gateway, is_shared, folder })
+        Ok(Self {
+            handler,
+            log,
+            rows,
+            processes,
+            outage,
+            clock,
+            gateway: config.gateway,
+            is_shared,
+            shares_rows,
+            folder,
+        })
     }
 
     pub fn events(&self) -> Arc<dyn EventLog> {
@@ -77,13 +93,23 @@ impl Node {
         *self.events().head().borrow()
     }
 
-    /// Makes the tables of the rows.
+    /// Makes the tables of the rows that are missing.
     pub async fn ensure_rows(&self) -> Result<(), Failure> {
         self.rows.ensure(&views::tables()).await.map_err(rows_failed)
     }
 
+    /// Of who is started to write the rows: those of another form are made anew.
     pub async fn engine(&self) -> Result<Engine, Failure> {
-        let options = EngineOptions { sole_owner: !self.is_shared, ..EngineOptions::default() };
+        self.engine_that(true).await
+    }
+
+    /// Of a command that brings the rows to the log's head by the way: what others share stays in its form.
+    pub async fn passing_engine(&self) -> Result<Engine, Failure> {
+        self.engine_that(!self.shares_rows).await
+    }
+
+    async fn engine_that(&self, reforms: bool) -> Result<Engine, Failure> {
+        let options = EngineOptions { sole_owner: !self.is_shared, reforms, ..EngineOptions::default() };
         let opened = Engine::open(self.events(), Arc::clone(&self.rows), options).await;
         opened.map_err(rows_failed)
     }
@@ -101,8 +127,14 @@ pub fn unusable(error: OpenError) -> Failure {
 }
 
 pub fn rows_failed(error: StoreError) -> Failure {
-    if let StoreError::Damaged(_) = error {
-        return Failure::data(format!("{error}."));
+    match error {
+        StoreError::Damaged(_) => Failure::data(format!("{error}.")),
+        StoreError::OtherForm(_) => Failure::data(format!("The read models are not used: {error}.")),
+        StoreError::OtherPartitions { .. } => {
+            Failure::usage(format!("The read models are not used: {error}."))
+        }
+        _ => Failure::fault(format!(
+            "The read models cannot be read or written: {error}; run octocity doctor."
+        )),
     }
-    Failure::fault(format!("The read models cannot be read or written: {error}; run octocity doctor."))
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use octocity_adapters::gateway::{NoGateway, SimulatedGateway};
-use octocity_commands::{Executor, ExecutorError, Misplaced, PaymentGateway, ProcessStoreError, Progress};
+use octocity_commands::{Executor, ExecutorError, Misplaced, PaymentGateway, Progress};
+use octocity_log::Retry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -14,8 +15,9 @@ use crate::lost_processes;
 use crate::node::Node;
 use crate::stores::Lease;
 
-/// How soon one that stands by asks again.
+/// How soon one that stands by asks again, and after faults at most.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_AGAIN_AT_MOST: Duration = Duration::from_secs(15);
 /// For how long a checkpoint may be ahead of what this process has heard of the log's head, where its predecessor
 /// heard more.
 const HEAR: Duration = Duration::from_secs(10);
@@ -31,7 +33,7 @@ pub enum Standing {
 
 pub struct Processing {
     standing: watch::Receiver<Standing>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Failure>>,
 }
 
 impl Processing {
@@ -54,10 +56,26 @@ impl Processing {
         self.standing.clone()
     }
 
+    /// Waits until they end by themselves, which only a fault makes them do.
+    pub async fn ended(&mut self) {
+        drop(self.standing.wait_for(|standing| matches!(standing, Standing::Ended)).await);
+    }
+
     /// Waits for its end, once it is told to stop: what is under way ends.
     pub async fn stop(self) -> Result<(), Failure> {
-        self.task.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))
+        self.task.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))?
     }
+}
+
+/// A node that takes commands while no process was ever started lets the processes begin before the first of them: one
+/// that is started later finds where.
+pub async fn introduce(node: &Node) -> Result<(), Failure> {
+    if lost_processes::have_begun(node).await? || lost_processes::has_reactions(node).await? {
+        return Ok(());
+    }
+    let (store, _) = node.processes.open()?;
+    let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(NoGateway));
+    executor.start().await.map_err(|error| Failure::fault(format!("The processes cannot begin: {error}.")))
 }
 
 async fn take_turns(
@@ -66,22 +84,32 @@ async fn take_turns(
     mut begun: Option<(Lease, Arc<Executor>)>,
     told: watch::Sender<Standing>,
     mut stop: watch::Receiver<bool>,
-) {
+) -> Result<(), Failure> {
+    let mut retry = Retry::new(ASK_AGAIN, ASK_AGAIN_AT_MOST);
     while !*stop.borrow() {
         let turn = match begun.take() {
             Some(turn) => Some(turn),
             None => match take_over(&node, from_now).await {
-                Ok(turn) => turn,
+                Ok(turn) => {
+                    retry.is_over();
+                    turn
+                }
+                Err(failure) if failure.is_fault() => {
+                    if retry.begins() {
+                        tracing::warn!(%failure, "the processes cannot be taken over just now; it is tried again");
+                    }
+                    None
+                }
                 Err(failure) => {
                     tracing::error!(%failure, "the processes cannot go on here");
                     told.send_replace(Standing::Ended);
-                    return;
+                    return Err(failure);
                 }
             },
         };
         let Some((lease, executor)) = turn else {
             tokio::select! {
-                () = tokio::time::sleep(ASK_AGAIN) => {}
+                () = tokio::time::sleep(retry.pause().unwrap_or(ASK_AGAIN)) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             continue;
@@ -90,9 +118,9 @@ async fn take_turns(
         let mut running = tokio::spawn(executor.run(stop.clone()));
         tokio::select! {
             ended = &mut running => {
-                if ended.is_err() {
+                if let Err(error) = ended {
                     told.send_replace(Standing::Ended);
-                    return;
+                    return Err(Failure::fault(format!("The processes broke off: {error}.")));
                 }
             }
             () = lease.lost() => {
@@ -103,32 +131,26 @@ async fn take_turns(
             }
         }
     }
+    Ok(())
 }
 
-/// None: another process has the lease, or nobody can tell just now.
+/// None: another process has the lease.
 async fn take_over(node: &Arc<Node>, from_now: bool) -> Result<Option<(Lease, Arc<Executor>)>, Failure> {
-    let Ok(Some(lease)) = node.processes.lease().await else { return Ok(None) };
-    match executor(node, from_now).await {
-        Ok(executor) => {
-            tracing::info!("the processes go on here");
-            Ok(Some((lease, executor)))
-        }
-        Err(failure) if failure.is_fault() => Ok(None),
-        Err(failure) => Err(failure),
-    }
+    let Some(lease) = node.processes.lease().await? else { return Ok(None) };
+    let executor = executor(node, from_now).await?;
+    tracing::info!("the processes go on here");
+    Ok(Some((lease, executor)))
 }
 
 async fn executor(node: &Arc<Node>, from_now: bool) -> Result<Arc<Executor>, Failure> {
-    let (store, book) = node.processes.open()?;
     if !from_now {
-        lost_processes::check(node, &*store).await?;
+        lost_processes::check(node).await?;
     }
-    let failed = |error: ProcessStoreError| match node.is_shared {
-        true => Failure::fault(format!("{error}.")),
-        false => Failure::data(format!("{error}; run octocity doctor.")),
-    };
+    let (store, book) = node.processes.open()?;
     let gateway: Arc<dyn PaymentGateway> = match node.gateway {
-        Some(Gateway::Simulated) => Arc::new(SimulatedGateway::open(book).await.map_err(failed)?),
+        Some(Gateway::Simulated) => {
+            Arc::new(SimulatedGateway::open(book).await.map_err(|error| node.processes.failed(error))?)
+        }
         None => Arc::new(NoGateway),
     };
     let executor = Executor::new(Arc::clone(&node.handler), store, gateway);
@@ -142,6 +164,10 @@ async fn executor(node: &Arc<Node>, from_now: bool) -> Result<Arc<Executor>, Fai
         let _ = tokio::time::timeout(HEAR, until_heard).await;
     }
     executor.start().await.map_err(|error| match error {
+        // The head may be heard later.
+        ExecutorError::Misplaced(Misplaced::Ahead) if node.is_shared => {
+            Failure::fault(node.processes.misplaced(Misplaced::Ahead))
+        }
         ExecutorError::Misplaced(misplaced) => Failure::data(node.processes.misplaced(misplaced)),
         ExecutorError::Log(_) | ExecutorError::Store(_) => {
             Failure::fault(format!("The processes cannot start: {error}; run octocity doctor."))

@@ -4,31 +4,35 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use octocity_adapters::clock::SystemClock;
+use octocity_adapters::sqlite::DataFolder;
 use octocity_api::{Limits, Probes, Readiness};
-use octocity_log::EventLog;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, KafkaConfig};
 use crate::failure::Failure;
 use crate::kafka::{BrokerAway, RelayVitals, Relaying};
-use crate::metrics::{Text, lag_seconds};
+use crate::metrics::{Text, away, lag_seconds, not_stored};
 use crate::output::{Output, resident_bytes};
-use crate::serve::not_listening;
+use crate::serve::say_not_started;
+use crate::starting::{Starting, not_listening};
 use crate::stopping::StopSignals;
-use crate::stores::{Folder, open_log};
+use crate::stores::{Folder, Log, open_log};
 
 /// Until it is told to stop.
-pub async fn run(config: &Config, mut told_to_stop: StopSignals, output: Output) -> Result<(), Failure> {
+pub async fn run(config: &Config, mut signals: StopSignals, output: Output) -> Result<(), Failure> {
     config.check_listen()?;
     let Some(kafka) = &config.kafka else {
         return Err(Failure::usage("A relay publishes to Kafka; add a table [kafka] to the configuration."));
     };
-    let (log, _folder) = open_log(config, Folder::MustExist).await?;
-    let log = log.events();
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| not_listening(config, &error))?;
+    let starting = Starting::new(config);
+    let waits = starting.waits();
+    let started = tokio::select! {
+        started = start(config, kafka, starting) => started?,
+        () = signals.received_while(waits) => return say_not_started(output),
+    };
+    let Started { log, folder: _folder, mut relaying, listener } = started;
     let address = listener.local_addr().map_err(|error| not_listening(config, &error))?;
-    let mut relaying = Relaying::start(kafka, log.clone(), BrokerAway::Refuse).await?;
     let (closing, closed) = watch::channel(false);
     let probes = Arc::new(RelayProbes { relay: relaying.vitals(), log });
     let web = octocity_api::serve(listener, octocity_api::probe_routes(probes), Limits::default(), closed);
@@ -38,7 +42,7 @@ pub async fn run(config: &Config, mut told_to_stop: StopSignals, output: Output)
     output.say(format!("  metrics      http://{address}/metrics"));
     output.say("Ctrl-C stops it.");
     tokio::select! {
-        () = told_to_stop.received() => {}
+        () = signals.received() => {}
         () = relaying.ended() => {}
     }
     closing.send_replace(true);
@@ -48,23 +52,48 @@ pub async fn run(config: &Config, mut told_to_stop: StopSignals, output: Output)
     Ok(())
 }
 
+struct Started {
+    log: Log,
+    folder: Option<DataFolder>,
+    relaying: Relaying,
+    listener: TcpListener,
+}
+
+async fn start(config: &Config, kafka: &KafkaConfig, mut starting: Starting<'_>) -> Result<Started, Failure> {
+    let open = async || open_log(config, Folder::MustExist).await;
+    let (log, folder) = starting.once_there(open).await?;
+    starting.listen().await?;
+    let relay = async || Relaying::start(kafka, log.events(), BrokerAway::Refuse).await;
+    let relaying = starting.once_there(relay).await?;
+    Ok(Started { relaying, listener: starting.done().await?, log, folder })
+}
+
 struct RelayProbes {
     relay: RelayVitals,
-    log: Arc<dyn EventLog>,
+    log: Log,
 }
 
 #[async_trait]
 impl Probes for RelayProbes {
     fn readiness(&self) -> Readiness {
-        match self.relay.has_ended() {
-            false => Readiness::Ready,
-            true => Readiness::NotReady { sentence: "The relay has ended; its log says why.".to_owned() },
+        let ended = || "The relay has ended; its log says why.".to_owned();
+        let cut_off = || away("Kafka", "the relay stands still");
+        let trouble = self.relay.has_ended().then(ended);
+        let trouble = trouble.or_else(|| self.log.failure().map(|failure| not_stored(&self.log, &failure)));
+        match trouble.or_else(|| self.relay.is_cut_off().then(cut_off)) {
+            Some(sentence) => Readiness::NotReady { sentence },
+            None => Readiness::Ready,
         }
+    }
+
+    fn held_keys(&self) -> u64 {
+        0
     }
 
     async fn metrics(&self) -> String {
         let mut text = Text::default();
-        self.relay.write(lag_seconds(&*self.log, &SystemClock, self.relay.position()).await, &mut text);
+        let lag = lag_seconds(&*self.log.events(), &SystemClock, self.relay.position()).await;
+        self.relay.write(lag, &mut text);
         text.gauge("octocity_resident_bytes", "Memory in use.", resident_bytes());
         text.into_string()
     }

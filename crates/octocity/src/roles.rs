@@ -1,5 +1,7 @@
 //! What a process does, and what its configuration must have for it.
 
+use std::fmt;
+
 use clap::ValueEnum;
 
 use crate::args::{Role, ServeArgs};
@@ -32,7 +34,7 @@ impl Roles {
                 Role::Analytics => &[("clickhouse", config.clickhouse.is_some())],
             };
             let Some((lacking, _)) = needed.iter().find(|(_, is_there)| !is_there) else { continue };
-            let name = role.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+            let name = name(role);
             return Err(Failure::usage(format!(
                 "The role '{name}' needs [{lacking}], and the configuration has no table [{lacking}]; add it, as octocity \
                  --help shows, or let one process do everything with --role all."
@@ -50,8 +52,23 @@ impl Roles {
         self.are_all() || self.named.contains(&role)
     }
 
+    /// Nothing but the facts of analysts' figures.
+    pub fn are_analytics_alone(&self) -> bool {
+        self.named.iter().all(|role| *role == Role::Analytics)
+    }
+
     /// Nothing that needs more than the log.
     pub fn are_relay_alone(&self) -> bool {
         self.named.iter().all(|role| *role == Role::Relay)
     }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.iter().map(name).collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn name(role: &Role) -> String {
+    role.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use octocity_api::{ApiState, Auth, Limits, TokenEntry};
 use octocity_log::WholeLog;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -20,9 +19,10 @@ use crate::metrics::{Parts, Vitals};
 use crate::node::Node;
 use crate::open_files;
 use crate::output::Output;
-use crate::processing::Processing;
+use crate::processing::{self, Processing};
 use crate::relay;
 use crate::roles::Roles;
+use crate::starting::Starting;
 use crate::stopping::StopSignals;
 
 const PAGE: &str = include_str!("../page/index.html");
@@ -55,6 +55,7 @@ impl Working {
         roles: &Roles,
         node: &Arc<Node>,
         closed: &watch::Receiver<bool>,
+        starting: &mut Starting<'_>,
     ) -> Result<Self, Failure> {
         let kafka = config.kafka.as_ref();
         let relaying = match kafka {
@@ -65,15 +66,26 @@ impl Working {
         };
         let projecting = match kafka {
             Some(kafka) if roles.have(Role::Projector) && !roles.are_all() => {
-                let rows = Arc::clone(&node.rows);
-                Some(Projecting::start(kafka, node.events(), rows, closed.clone()).await?)
+                // Gates do not wait for views.
+                let away = if roles.have(Role::Api) { BrokerAway::TryAgain } else { BrokerAway::Refuse };
+                let start = async || {
+                    Projecting::start(kafka, node.events(), Arc::clone(&node.rows), away, closed.clone())
+                        .await
+                };
+                Some(starting.once_there(start).await?)
             }
             _ => None,
         };
         let telling = match &config.clickhouse {
             Some(clickhouse) if roles.have(Role::Analytics) => {
-                let tail = Arc::new(WholeLog(node.events()));
-                Some(Telling::start(clickhouse, tail, ServerAway::TryAgain, closed.clone()).await?)
+                // Gates do not wait for figures.
+                let away =
+                    if roles.are_analytics_alone() { ServerAway::Refuse } else { ServerAway::TryAgain };
+                let start = async || {
+                    let tail = Arc::new(WholeLog(node.events()));
+                    Telling::start(clickhouse, tail, away, closed.clone()).await
+                };
+                Some(starting.once_there(start).await?)
             }
             _ => None,
         };
@@ -84,7 +96,10 @@ impl Working {
         };
         if let (Some(following), Some(clickhouse)) = (&mut following, &config.clickhouse) {
             let log = node.events();
-            following.models.figures = analytics::figures(clickhouse, log.id(), log.epoch())?;
+            following.models.figures = analytics::figures(clickhouse, log.id(), log.epoch()).await?;
+        }
+        if roles.have(Role::Api) && !roles.have(Role::Processes) {
+            processing::introduce(node).await?;
         }
         let processing = match roles.have(Role::Processes) {
             true => Some(Processing::start(node, roles.processes_from_now, closed.clone()).await?),
@@ -105,16 +120,35 @@ impl Working {
         }
     }
 
+    /// Nothing else is worth running on for.
+    const fn are_processes_alone(&self) -> bool {
+        let Self { following, projecting, processing, relaying, telling } = self;
+        processing.is_some()
+            && following.is_none()
+            && projecting.is_none()
+            && relaying.is_none()
+            && telling.is_none()
+    }
+
     async fn stop(self) -> Result<(), Failure> {
+        let is_alone = self.following.is_none() && self.processing.is_none() && self.projecting.is_none();
+        let processes_alone = self.are_processes_alone();
         if let Some(processing) = self.processing {
-            processing.stop().await?;
+            match processing.stop().await {
+                Err(failure) if processes_alone => return Err(failure),
+                // Its fault was told when it ended, and is none of what is served.
+                _ => {}
+            }
         }
         if let Some(relaying) = self.relaying {
             // Its fault was told when it ended, and is none of what is served.
             drop(relaying.stop().await);
         }
         if let Some(telling) = self.telling {
-            drop(telling.stop().await);
+            match telling.stop().await {
+                Err(failure) if is_alone => return Err(failure),
+                _ => {}
+            }
         }
         if let Some(following) = self.following {
             following.stop().await?;
@@ -127,14 +161,27 @@ impl Working {
 }
 
 impl Server {
-    pub async fn start(config: &Config, roles: Roles) -> Result<Self, Failure> {
+    /// None: it was told to stop while it waited for a service.
+    pub async fn start(
+        config: &Config,
+        roles: Roles,
+        signals: &mut StopSignals,
+    ) -> Result<Option<Self>, Failure> {
+        let starting = Starting::new(config);
+        let waits = starting.waits();
+        tokio::select! {
+            server = Self::started(config, roles, starting) => server.map(Some),
+            () = signals.received_while(waits) => Ok(None),
+        }
+    }
+
+    async fn started(config: &Config, roles: Roles, mut starting: Starting<'_>) -> Result<Self, Failure> {
         config.check_listen()?;
-        let node = Arc::new(Node::open(config).await?);
-        let listener =
-            TcpListener::bind(config.listen).await.map_err(|error| not_listening(config, &error))?;
-        let address = listener.local_addr().map_err(|error| not_listening(config, &error))?;
+        let node = Arc::new(starting.once_there(async || Node::open(config).await).await?);
+        let address = starting.listen().await?;
         let (closing, closed) = watch::channel(false);
-        let working = Working::start(config, &roles, &node, &closed).await?;
+        let working = Working::start(config, &roles, &node, &closed, &mut starting).await?;
+        let listener = starting.done().await?;
         let vitals = Arc::new(Vitals::new(Arc::clone(&node), working.parts()));
         let (handler, serves) = (Arc::clone(&node.handler), roles.have(Role::Api));
         let pruning = tokio::spawn(async move {
@@ -142,7 +189,10 @@ impl Server {
                 handler.prune_daily().await;
             }
         });
-        let limits = Limits { connections: open_files::room_for(config.connections), ..Limits::default() };
+        let connections = open_files::room_for(config.connections);
+        // A tenth is left for whoever asks or sends while all others listen.
+        let streams = (connections - connections / 10) as usize;
+        let limits = Limits { connections, streams, ..Limits::default() };
         let router = match &working.following {
             None => octocity_api::probe_routes(vitals),
             Some(following) => octocity_api::router(ApiState {
@@ -169,9 +219,14 @@ impl Server {
 
     /// Waits until a part has ended by a fault that does not pass, where nothing else is served here.
     async fn broken(&mut self) {
+        let processes_alone = self.working.are_processes_alone();
         match &mut self.working {
+            Working { processing: Some(processing), .. } if processes_alone => processing.ended().await,
             Working { following: None, processing: None, projecting: Some(projecting), .. } => {
                 projecting.ended().await;
+            }
+            Working { telling: Some(telling), .. } if self.roles.are_analytics_alone() => {
+                telling.ended().await
             }
             _ => std::future::pending().await,
         }
@@ -195,13 +250,6 @@ fn auth(config: &Config) -> Auth {
     Auth::new(config.tokens.iter().map(entry))
 }
 
-pub fn not_listening(config: &Config, error: &std::io::Error) -> Failure {
-    Failure::usage(format!(
-        "{} cannot be listened on: {error}; stop what uses it or choose another address with --listen.",
-        config.listen
-    ))
-}
-
 fn serves_from(node: &Node) -> String {
     let services = || "EventStoreDB and PostgreSQL".to_owned();
     node.folder.as_ref().map_or_else(services, |folder| folder.dir().display().to_string())
@@ -210,7 +258,11 @@ fn serves_from(node: &Node) -> String {
 /// Where to look.
 pub fn say_where(server: &Server, output: Output) {
     let address = server.address;
-    output.say(format!("Octocity serves from {}", serves_from(&server.node)));
+    let from = serves_from(&server.node);
+    match server.roles.are_all() {
+        true => output.say(format!("Octocity serves from {from}")),
+        false => output.say(format!("Octocity works as {} on {from}", server.roles)),
+    }
     if server.roles.have(Role::Api) {
         output.say(format!("  live page    http://{address}/"));
         output.say(format!("  GraphiQL     http://{address}/graphiql"));
@@ -218,20 +270,24 @@ pub fn say_where(server: &Server, output: Output) {
     }
     output.say(format!("  health       http://{address}/health/ready"));
     output.say(format!("  metrics      http://{address}/metrics"));
-    output.say(format!("  payments     {}", Gateway::said(server.node.gateway)));
+    if server.roles.have(Role::Api) || server.roles.have(Role::Processes) {
+        output.say(format!("  payments     {}", Gateway::said(server.node.gateway)));
+    }
     output.say("Ctrl-C stops it.");
 }
 
 pub async fn run(config: &Config, args: ServeArgs, output: Output) -> Result<(), Failure> {
-    let mut told_to_stop = StopSignals::listen()?;
+    let mut signals = StopSignals::listen()?;
     let roles = Roles::try_new(args, config)?;
     if roles.are_relay_alone() {
-        return relay::run(config, told_to_stop, output).await;
+        return relay::run(config, signals, output).await;
     }
-    let mut server = Server::start(config, roles).await?;
+    let Some(mut server) = Server::start(config, roles, &mut signals).await? else {
+        return say_not_started(output);
+    };
     say_where(&server, output);
     tokio::select! {
-        () = told_to_stop.received() => {}
+        () = signals.received() => {}
         () = server.broken() => {}
     }
     say_stopping();
@@ -240,6 +296,13 @@ pub async fn run(config: &Config, args: ServeArgs, output: Output) -> Result<(),
 
 pub fn say_stopping() {
     tracing::info!("stopping: what was accepted is finished and stored");
+}
+
+/// It was told to stop before anything had begun.
+pub fn say_not_started(output: Output) -> Result<(), Failure> {
+    output.say("Stopped before it had started.");
+    output.finish(&serde_json::json!({ "stopped": true }));
+    Ok(())
 }
 
 /// Stops, and says with `--json` what was served.

@@ -1,6 +1,7 @@
 //! Being told to stop: Ctrl-C or SIGTERM.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::failure::Failure;
 
@@ -9,6 +10,7 @@ use crate::failure::Failure;
 pub struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
+    received: bool,
 }
 
 impl StopSignals {
@@ -17,13 +19,29 @@ impl StopSignals {
             let failed = |error| Failure::fault(format!("Signals cannot be received: {error}."));
             signal(kind).map_err(failed)
         };
-        Ok(Self { interrupt: of(SignalKind::interrupt())?, terminate: of(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+            received: false,
+        })
     }
 
+    /// One is enough: whoever asks later is told of it too.
     pub async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        if !self.received {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+            self.received = true;
+        }
+    }
+
+    /// Waits until it is received while the start waits: a start that does not is not cut off.
+    pub async fn received_while(&mut self, mut waits: watch::Receiver<Option<Failure>>) {
+        self.received().await;
+        if waits.wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,9 +22,20 @@ fn usage_and_configuration_faults_exit_with_2_and_say_what_to_do() {
     std::fs::remove_file(octocity.folder.path().join("octocity.toml")).unwrap();
     #[cfg(not(feature = "distributed"))]
     {
-        std::fs::write(octocity.folder.path().join("octocity.toml"), "[postgres]\nhost = \"db\"\n").unwrap();
-        let without = octocity.run(&["import", "gates", &sample("gates.log")]);
-        assert!(without.code == 2 && without.stderr.contains("--features distributed"), "{}", without.stderr);
+        for (table, name) in [
+            ("[eventstoredb]\nurl = \"esdb://db:2113\"", "EventStoreDB"),
+            ("[postgres]\nhost = \"db\"", "PostgreSQL"),
+            ("[kafka]\nbrokers = \"db:9092\"", "Kafka"),
+            ("[clickhouse]\nurl = \"http://db:8123\"", "ClickHouse"),
+        ] {
+            std::fs::write(octocity.folder.path().join("octocity.toml"), table).unwrap();
+            let without = octocity.run(&["serve"]);
+            let part = format!("was built without {name}; build it with --features distributed");
+            assert!(without.code == 2 && without.stderr.contains(&part), "{}", without.stderr);
+            let doctor = octocity.run(&["doctor"]);
+            assert!(doctor.stdout.contains(&format!("WRONG  {name}: ")), "{}", doctor.stdout);
+            assert!(doctor.code == 5 && doctor.stdout.contains(&part), "{}", doctor.stdout);
+        }
         std::fs::remove_file(octocity.folder.path().join("octocity.toml")).unwrap();
     }
     let open = octocity.run(&["serve", "--listen", "0.0.0.0:0"]);
@@ -118,8 +130,8 @@ fn read_models_are_the_same_after_a_rebuild_or_without_their_file() {
 
 #[test]
 fn a_kill_in_the_middle_of_an_import_loses_and_doubles_nothing() {
-    let file = made_counts();
     let whole = Octocity::new();
+    let file = made_counts(whole.folder.path());
     assert_eq!(whole.run(&["import", "occupancy", file.as_str()]).code, 0);
     let broken = Octocity::new();
     for milliseconds in [150, 400, 700] {
@@ -137,8 +149,8 @@ fn a_kill_in_the_middle_of_an_import_loses_and_doubles_nothing() {
 }
 
 /// Counts that take a few seconds to import, unless the machine is very fast.
-fn made_counts() -> String {
-    let path = std::env::temp_dir().join(format!("octocity-counts-{}.csv", std::process::id()));
+fn made_counts(folder: &Path) -> String {
+    let path = folder.join("counts.csv");
     let mut text = "SystemCodeNumber,Capacity,Occupancy,LastUpdated\n".to_owned();
     for car_park in 0..6 {
         for row in 0..60 {

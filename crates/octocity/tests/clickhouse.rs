@@ -4,6 +4,9 @@
 #[path = "../../adapters/tests/clickhouse/engine.rs"]
 #[allow(dead_code)]
 mod engine;
+#[path = "../../../xtask/src/services/ports.rs"]
+#[allow(dead_code, reason = "not each test needs one port, or several")]
+mod ports;
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -61,23 +64,25 @@ impl Serving {
     /// What analysts are told of every facility.
     fn figures(&self) -> Value {
         let facilities = self.ask("{ facilities { nodes { id } } }");
-        let ids: Vec<String> = facilities["data"]["facilities"]["nodes"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|node| node["id"].to_string())
-            .collect();
-        assert!(!ids.is_empty());
-        let asked = format!(
-            "{{ analytics(facilities: [{}], from: \"2016-05-01T00:00:00Z\", until: \"2016-12-01T00:00:00Z\") {{ \
-             facilityId occupancyByDay {{ pool day peak average entries exits refused turnover }} \
-             occupancyByHour {{ pool hour insideAtStart peak average entries exits refused }} \
-             staysByDay {{ pool day stays averageSeconds }} revenueByDay {{ pool day sessions }} }} }}",
-            ids.join(",")
-        );
-        let said = self.ask(&asked);
-        assert!(said["errors"].is_null(), "{said}");
-        said["data"]["analytics"].clone()
+        let ids =
+            facilities["data"]["facilities"]["nodes"].as_array().unwrap().iter().map(|node| &node["id"]);
+        let months = (5..12).map(|month| {
+            format!("from: \"2016-{month:02}-01T00:00:00Z\", until: \"2016-{:02}-01T00:00:00Z\"", month + 1)
+        });
+        let months = months.collect::<Vec<_>>();
+        let mut all = Vec::new();
+        for (id, month) in ids.flat_map(|id| months.iter().map(move |month| (id, month))) {
+            let said = self.ask(&format!(
+                "{{ analytics(facilities: [{id}], {month}) {{ \
+                 facilityId occupancyByDay {{ pool day peak average entries exits refused turnover }} \
+                 occupancyByHour {{ pool hour insideAtStart peak average entries exits refused }} \
+                 staysByDay {{ pool day stays averageSeconds }} revenueByDay {{ pool day sessions }} }} }}"
+            ));
+            assert!(said["errors"].is_null(), "{said}");
+            all.push(said["data"]["analytics"].clone());
+        }
+        assert!(!all.is_empty());
+        Value::Array(all)
     }
 
     fn stop(mut self) {

@@ -5,6 +5,9 @@
 mod cluster;
 #[path = "../../adapters/tests/postgres/own.rs"]
 mod own;
+#[path = "../../../xtask/src/services/ports.rs"]
+#[allow(dead_code, reason = "not each test needs one port, or several")]
+mod ports;
 mod support;
 
 use own::Own;
@@ -41,6 +44,18 @@ fn the_same_commands_give_the_same_rows() {
     assert!(
         kept.all(|name| !["readmodels.db", "processes.db", "snapshots.db"].contains(&name.to_str().unwrap()))
     );
+    // Who would cut the rows otherwise is refused, and changes none.
+    configure(&postgres, &server, "[kafka]\nbrokers = \"127.0.0.1:9\"\npartitions = 3\n");
+    for command in [&["hash"][..], &["parked", "list"], &["rebuild", "visits", "--blue-green"]] {
+        let refused = postgres.run(command);
+        assert!(
+            refused.code == 2 && refused.stderr.contains("is cut into 1 partition"),
+            "{}",
+            refused.stderr
+        );
+    }
+    configure(&postgres, &server, "");
+    assert_eq!(postgres.hashes(), wanted);
     // Another log must not write into the same schema.
     let another = on(&server, "");
     let refused = another.run(&["import", "gates", &sample("gates.log")]);

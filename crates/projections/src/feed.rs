@@ -1,12 +1,12 @@
 //! What is live on a node whose rows another process writes: follows the events by itself, and tells subscribers of a
 //! change as soon as the stored rows have it. It writes nothing.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use octocity_log::{Position, Tail};
+use octocity_log::{Position, Retry, Tail};
 use tokio::sync::watch;
 
 use crate::analytics::RowFigures;
@@ -14,16 +14,17 @@ use crate::live::Live;
 use crate::models::{Progress, ReadModels, Stats};
 use crate::projector::{Decoded, Projector};
 use crate::row::{Table, Value};
-use crate::store::{RowStore, StoreError};
+use crate::store::{Checkpoint, RowStore, StoreError};
 use crate::views;
 
 const PAGE: usize = 1_024;
 /// How soon the stored checkpoints are looked at again while they are behind.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// At every how manieth look it is looked which keys stand still.
-const LOOKS_FOR_PARKED: u32 = 16;
-/// How long it pauses after a fault.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How soon it is looked again at what is stored where nothing seems to happen.
+const LOOK_AT_LAST: Duration = Duration::from_secs(5);
+/// The pauses after a fault, each twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many pages' changes may wait for their rows before no more are read: the projectors are behind, not we.
 const WAITING_AT_MOST: usize = 256;
 
@@ -42,7 +43,8 @@ pub struct Feed {
     projectors: Vec<Box<dyn Projector>>,
     after: Position,
     waiting: VecDeque<Waiting>,
-    looks: u32,
+    /// What was stored at the last look.
+    known: Vec<Checkpoint>,
 }
 
 impl Feed {
@@ -52,9 +54,9 @@ impl Feed {
         let (live, stats) = (Arc::new(Live::default()), Arc::new(Stats::default()));
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
         let models = ReadModels { store, figures, live, progress: receiver, stats };
-        let (projectors, waiting) = (views::all(), VecDeque::new());
-        let (after, looks) = (Position::default(), 0);
-        let mut feed = Self { tail, models, progress, projectors, after, waiting, looks };
+        let (projectors, waiting, known) = (views::all(), VecDeque::new(), Vec::new());
+        let after = Position::default();
+        let mut feed = Self { tail, models, progress, projectors, after, waiting, known };
         feed.look().await?;
         feed.after = feed.models.position();
         Ok(feed)
@@ -64,33 +66,37 @@ impl Feed {
         self.models.clone()
     }
 
-    /// Follows until `shutdown` is true or its sender is gone. A fault is logged when it begins, and tried again until
-    /// it is over.
+    /// Follows until `shutdown` is true or its sender is gone. A fault is tried again until it is over, and
+    /// logged when it begins and when it is over.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut head = self.tail.head();
-        let mut faulty = false;
+        let mut retry = Retry::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !*shutdown.borrow() {
             head.borrow_and_update();
             let pause = match self.turn().await {
                 Ok(()) => {
-                    faulty = false;
-                    self.models.stats.faulty.store(false, Ordering::Relaxed);
+                    if retry.is_over() {
+                        tracing::info!("subscribers are told news again");
+                        self.models.stats.faulty.store(false, Ordering::Relaxed);
+                    }
                     self.is_behind(*head.borrow()).then_some(LOOK_AGAIN)
                 }
                 Err(error) => {
-                    if !faulty {
+                    if retry.begins() {
                         tracing::error!(%error, "subscribers are told nothing just now; it is tried again");
+                        self.models.stats.faulty.store(true, Ordering::Relaxed);
                     }
-                    faulty = true;
-                    self.models.stats.faulty.store(true, Ordering::Relaxed);
-                    Some(TRY_AGAIN)
+                    retry.pause()
                 }
             };
             let next = async {
                 match pause {
                     Some(pause) => tokio::time::sleep(pause).await,
-                    None if head.changed().await.is_err() => std::future::pending().await,
-                    None => {}
+                    None => {
+                        if let Ok(Err(_)) = tokio::time::timeout(LOOK_AT_LAST, head.changed()).await {
+                            std::future::pending().await
+                        }
+                    }
                 }
             };
             tokio::select! {
@@ -107,7 +113,6 @@ impl Feed {
             self.read_on().await?;
         }
         self.look().await?;
-        self.look_at_parked().await?;
         // In this order: who subscribes after this reads rows that are at least as new as what was looked at.
         if self.models.live.is_idle() {
             self.waiting.clear();
@@ -148,19 +153,35 @@ impl Feed {
         }
     }
 
-    /// How many keys the projectors found to stand still, so that queries on them say so.
-    async fn look_at_parked(&mut self) -> Result<(), StoreError> {
-        if self.looks.is_multiple_of(LOOKS_FOR_PARKED) {
+    /// How many keys stand still, so that queries on them say so. They begin and end with a checkpoint that moves.
+    async fn look_at_parked(&mut self, known: &[Checkpoint]) -> Result<(), StoreError> {
+        if known != self.known {
             let parked = self.models.store.parked(&[]).await?;
             self.models.stats.parked.store(parked.len() as u64, Ordering::Relaxed);
         }
-        self.looks = self.looks.wrapping_add(1);
         Ok(())
+    }
+
+    /// Who follows rows that changed otherwise than by folding on reads them again.
+    fn tell_of_generations(&self, known: &[Checkpoint]) {
+        let is_new = |now: &&Checkpoint| {
+            let is_it = |before: &&Checkpoint| (&before.view, before.partition) == (&now.view, now.partition);
+            self.known.iter().find(is_it).is_some_and(|before| before.generation != now.generation)
+        };
+        let changed: HashSet<&str> = known.iter().filter(is_new).map(|now| now.view.as_str()).collect();
+        for table in self.projectors.iter().map(|projector| projector.table()) {
+            if changed.contains(table.name) {
+                self.models.live.publish_all(table, self.after);
+            }
+        }
     }
 
     /// How far the stored rows are. Checkpoints of another log say nothing of this one.
     async fn look(&mut self) -> Result<(), StoreError> {
         let known = self.models.store.checkpoints().await?;
+        // Before anybody hears that the rows are there.
+        self.look_at_parked(&known).await?;
+        self.tell_of_generations(&known);
         let of = |view: &'static str| {
             let this = known.iter().filter(|known| {
                 known.view == view && known.log == self.tail.id() && known.epoch == self.tail.epoch()
@@ -177,6 +198,7 @@ impl Feed {
             *told = progress;
             changed
         });
+        self.known = known;
         Ok(())
     }
 

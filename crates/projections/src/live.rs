@@ -89,6 +89,13 @@ impl Live {
         }
     }
 
+    /// Tells all who listen to this table, wherever they stood: rows changed that no event of now changed.
+    pub(crate) fn publish_all(&self, table: &'static Table, position: Position) {
+        for topic in self.lock().get(table.name).into_iter().flat_map(HashMap::values) {
+            topic.send_replace(position);
+        }
+    }
+
     fn leave(&self, table: &'static Table, prefix: &[Value]) {
         let mut topics = self.lock();
         let Some(of_table) = topics.get_mut(table.name) else { return };

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use octocity_log::Position;
+
 use crate::row::{Table, Value};
 use crate::store::{Batch, Checkpoint, Direction, Filter, Parked, RowStore, Select, Selected, StoreError};
 
@@ -69,7 +71,10 @@ impl Inner {
     }
 
     fn forget(&mut self, view: &str) {
-        self.checkpoints.retain(|(known, _), _| known != view);
+        for known in self.checkpoints.values_mut().filter(|known| known.view == view) {
+            known.position = Position::default();
+            known.generation += 1;
+        }
         self.parked.retain(|(parked_view, _), _| parked_view != view);
     }
 }
@@ -81,6 +86,18 @@ impl RowStore for MemoryRows {
     }
 
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        for table in tables {
+            match inner.tables.get(table.name) {
+                Some((known, _)) if known == table => {}
+                Some(_) => return Err(StoreError::OtherForm(table.name.to_owned())),
+                None => _ = inner.tables.insert(table.name, (table, Rows::new())),
+            }
+        }
+        Ok(())
+    }
+
+    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
         let mut inner = self.lock();
         for table in tables {
             if inner.tables.get(table.name).is_some_and(|(known, _)| known == table) {
@@ -129,6 +146,9 @@ impl RowStore for MemoryRows {
         }
         for one in &batch.moves {
             inner.checkpoints.insert(place(&one.to), one.to.clone());
+        }
+        for key in &batch.mended {
+            inner.parked.remove(key);
         }
         for parked in &batch.parked {
             let key = (parked.view.clone(), parked.key.clone());

@@ -5,17 +5,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use octocity_log::{Position, StreamId};
+use octocity_domain::Timestamp;
+use octocity_log::{EventLog, LogError, Position, StreamId};
 use tokio::sync::watch;
 
 use crate::analytics::Figures;
 use crate::live::Live;
+use crate::mending::{self, MendError, Mended};
 use crate::row::{Row, Table};
 use crate::store::{Parked, RowStore, StoreError};
 use crate::view::key_text;
 
 /// Up to where each view's rows are, by the name of its table.
 pub type Progress = HashMap<&'static str, Position>;
+
+/// How far one view is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewStanding {
+    /// The name of its table.
+    pub view: &'static str,
+    pub position: Position,
+    /// When the first event was decided that it has not folded. None: it is at the log's head.
+    pub oldest_unprocessed: Option<Timestamp>,
+}
 
 /// Counters since the start.
 #[derive(Debug, Default)]
@@ -65,6 +77,24 @@ impl ReadModels {
         self.progress.clone()
     }
 
+    /// How far each view is, by name.
+    pub async fn standings(&self, log: &dyn EventLog) -> Result<Vec<ViewStanding>, LogError> {
+        let mut progress: Vec<_> = self.progress.borrow().iter().map(|(view, at)| (*view, *at)).collect();
+        progress.sort_unstable();
+        // Most views are at one position.
+        let mut known = HashMap::new();
+        let mut standings = Vec::new();
+        for (view, position) in progress {
+            let oldest_unprocessed = match known.get(&position) {
+                Some(oldest) => *oldest,
+                None => log.decided_after(position).await?,
+            };
+            known.insert(position, oldest_unprocessed);
+            standings.push(ViewStanding { view, position, oldest_unprocessed });
+        }
+        Ok(standings)
+    }
+
     /// Why this row stands still, if it does: what a query says instead of passing old news off as new. A stream
     /// that cannot be read stands still with all its rows: `streams` are those that this row is folded from.
     pub async fn standing_still<R: Row>(
@@ -77,6 +107,20 @@ impl ReadModels {
         }
         let keys: Vec<String> = streams.iter().map(StreamId::to_string).chain([key_text(key)]).collect();
         Ok(self.parked(R::TABLE).await?.into_iter().find(|parked| keys.contains(&parked.key)))
+    }
+
+    /// Mends the keys of a table that `asked` is true of ([`mending::retry`]), and tells who follows them.
+    pub async fn mend(
+        &self,
+        log: &dyn EventLog,
+        table: &'static Table,
+        asked: impl Fn(&Parked) -> bool,
+    ) -> Result<Mended, MendError> {
+        let mended = mending::retry(log, &*self.store, table, asked).await?;
+        let parked = self.store.parked(&[]).await?;
+        self.stats.parked.store(parked.len() as u64, Ordering::Relaxed);
+        self.live.publish_all(table, self.position());
+        Ok(mended)
     }
 
     /// The keys of a table that stand still; see [`Parked::key`].

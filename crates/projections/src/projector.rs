@@ -1,12 +1,14 @@
 //! What the engine drives: one view with its cached rows and the keys that stand still.
+//! A [mend](crate::mending) drives it for some keys only.
 
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use octocity_domain::{Category, Event};
-use octocity_log::{DecodeError, RecordedEvent, decode};
+use octocity_log::{DecodeError, RecordedEvent, StreamId, decode};
 
 use crate::row::{Key, Row, Table, Value};
+use crate::skips::Skipped;
 use crate::store::{Parked, RowStore, StoreError, TableWrites};
 use crate::view::{EventRecord, View, key_text};
 
@@ -45,29 +47,94 @@ pub(crate) struct Folded {
 #[async_trait]
 pub(crate) trait Projector: Send {
     fn table(&self) -> &'static Table;
+    /// The streams it reads.
+    fn categories(&self) -> &'static [Category];
     /// Adds the keys of the rows that the event may change.
     fn keys(&mut self, decoded: &Decoded, keys: &mut Vec<Vec<Value>>);
-    /// Forgets what is cached and stands still at these keys from now on.
-    fn restart(&mut self, parked: HashSet<String>);
+    /// Forgets what is cached, stands still at these keys, and passes these events over, from now on.
+    fn restart(&mut self, parked: HashSet<String>, skipped: Skipped);
+    /// The keys that are folded and no others, where a view can do with some of a facility's rows: it begins with none.
+    fn narrow(&mut self) -> Option<&mut Only> {
+        None
+    }
     /// Loads the rows that the events concern and that are not cached.
     async fn prepare(&mut self, store: &dyn RowStore, events: &[&Decoded]) -> Result<(), StoreError>;
     fn fold(&mut self, events: &[&Decoded]) -> Folded;
 }
 
-/// The keys and streams of one view that stand still.
+/// The keys that a mend folds, and no others.
+#[derive(Default)]
+pub(crate) struct Only {
+    /// As text, with their values as soon as an event concerned them.
+    keys: HashMap<String, Option<Vec<Value>>>,
+    /// Keys whose events were passed over.
+    passed: HashSet<String>,
+    /// One of these has joined since.
+    lacks: bool,
+}
+
+impl Only {
+    pub fn add(&mut self, key: String) {
+        if !self.keys.contains_key(&key) {
+            self.lacks |= self.passed.contains(&key);
+            self.keys.insert(key, None);
+        }
+    }
+
+    /// Whether what was folded lacks events of keys that joined later: then it is to be folded anew.
+    pub fn begins_anew(&mut self) -> bool {
+        if self.lacks {
+            self.passed.clear();
+        }
+        std::mem::take(&mut self.lacks)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// Those that an event concerned.
+    pub fn values(&self) -> impl Iterator<Item = &Vec<Value>> {
+        self.keys.values().flatten()
+    }
+
+    /// Leaves the keys that are folded: all of them where they are folded jointly with one.
+    fn narrow<K: Key>(&mut self, keys: &mut Vec<K>, jointly: bool) {
+        if jointly && keys.iter().any(|key| self.has(&key_text(key))) {
+            keys.iter().for_each(|key| self.add(key_text(key)));
+        }
+        keys.retain(|key| {
+            let text = key_text(key);
+            match self.keys.get_mut(&text) {
+                Some(values) => {
+                    values.get_or_insert_with(|| key.to_values());
+                    true
+                }
+                None => {
+                    self.passed.insert(text);
+                    false
+                }
+            }
+        });
+    }
+}
+
+/// The keys and streams of one view that stand still, and the events that it passes over.
 pub(crate) struct StandingStill {
     view: &'static str,
     keys: HashSet<String>,
+    skipped: HashSet<(StreamId, u64)>,
     new: Vec<Parked>,
 }
 
 impl StandingStill {
     pub fn new(view: &'static str) -> Self {
-        Self { view, keys: HashSet::new(), new: Vec::new() }
+        Self { view, keys: HashSet::new(), skipped: Skipped::new(), new: Vec::new() }
     }
 
-    pub fn restart(&mut self, keys: HashSet<String>) {
+    pub fn restart(&mut self, keys: HashSet<String>, skipped: Skipped) {
         self.keys = keys;
+        self.skipped = skipped;
         self.new.clear();
     }
 
@@ -78,6 +145,9 @@ impl StandingStill {
             return None;
         }
         if !self.keys.is_empty() && self.keys.contains(&recorded.stream.to_string()) {
+            return None;
+        }
+        if !self.skipped.is_empty() && self.skipped.contains(&(recorded.stream, recorded.revision)) {
             return None;
         }
         if let Err(error) = &decoded.event {
@@ -122,6 +192,7 @@ pub(crate) struct Fold<V: View> {
     standing: StandingStill,
     dirty: Vec<KeyOf<V>>,
     keys: Vec<KeyOf<V>>,
+    only: Option<Only>,
     batch: u64,
 }
 
@@ -132,14 +203,24 @@ impl<V: View> Fold<V> {
             standing: StandingStill::new(V::Row::TABLE.name),
             dirty: Vec::new(),
             keys: Vec::new(),
+            only: None,
             batch: 0,
         }
     }
 
-    fn apply(&mut self, record: &EventRecord, recorded: &RecordedEvent) {
+    /// The keys of the event's rows that are folded here. Whether only jointly.
+    fn concern(&mut self, record: &EventRecord) -> bool {
         self.keys.clear();
         V::keys(record, &mut self.keys);
-        if self.keys.len() > 1 && V::is_joint(record) {
+        let jointly = self.keys.len() > 1 && V::is_joint(record);
+        if let Some(only) = &mut self.only {
+            only.narrow(&mut self.keys, jointly);
+        }
+        jointly && !self.keys.is_empty()
+    }
+
+    fn apply(&mut self, record: &EventRecord, recorded: &RecordedEvent) {
+        if self.concern(record) {
             return self.apply_joint(record, recorded);
         }
         let keys = std::mem::take(&mut self.keys);
@@ -195,11 +276,9 @@ impl<V: View> Fold<V> {
             }
         }
         if self.cache.len() > CACHED_ROWS_AT_MOST {
+            // What is being written now is not loaded again before it is written.
             let batch = self.batch;
             self.cache.retain(|_, cached| cached.used_in == batch);
-        }
-        if self.cache.len() > CACHED_ROWS_AT_MOST {
-            self.cache.clear();
         }
         writes
     }
@@ -211,6 +290,10 @@ impl<V: View> Projector for Fold<V> {
         V::Row::TABLE
     }
 
+    fn categories(&self) -> &'static [Category] {
+        V::CATEGORIES
+    }
+
     fn keys(&mut self, decoded: &Decoded, keys: &mut Vec<Vec<Value>>) {
         let Some(record) = decoded.record(V::CATEGORIES) else { return };
         self.keys.clear();
@@ -218,10 +301,14 @@ impl<V: View> Projector for Fold<V> {
         keys.extend(self.keys.drain(..).map(|key| key.to_values()));
     }
 
-    fn restart(&mut self, parked: HashSet<String>) {
+    fn restart(&mut self, parked: HashSet<String>, skipped: Skipped) {
         self.cache.clear();
         self.dirty.clear();
-        self.standing.restart(parked);
+        self.standing.restart(parked, skipped);
+    }
+
+    fn narrow(&mut self) -> Option<&mut Only> {
+        Some(self.only.get_or_insert_default())
     }
 
     async fn prepare(&mut self, store: &dyn RowStore, events: &[&Decoded]) -> Result<(), StoreError> {
@@ -229,8 +316,7 @@ impl<V: View> Projector for Fold<V> {
         let mut missing = Vec::<Vec<Value>>::new();
         for decoded in events {
             let Some(record) = decoded.record(V::CATEGORIES) else { continue };
-            self.keys.clear();
-            V::keys(&record, &mut self.keys);
+            self.concern(&record);
             for key in self.keys.drain(..) {
                 if let Some(cached) = self.cache.get_mut(&key) {
                     cached.used_in = self.batch;

@@ -18,6 +18,9 @@ pub struct Checkpoint {
     pub log: LogId,
     pub epoch: u32,
     pub position: Position,
+    /// Raised by whoever changes the view's rows or parked keys otherwise than by folding on: a writer that goes on from
+    /// what it remembers of an earlier one is refused.
+    pub generation: u32,
 }
 
 /// A checkpoint that moves on: from where, in the same log and epoch, and to where.
@@ -25,22 +28,25 @@ pub struct Checkpoint {
 pub struct Move {
     /// The position before all others where there is no checkpoint yet.
     pub after: Position,
+    /// Which generation it begins in; 0 where there is no checkpoint yet.
+    pub generation: u32,
     pub to: Checkpoint,
 }
 
 impl Move {
     /// Whether it begins where the stored checkpoint is.
     pub fn begins_at(&self, known: Option<&Checkpoint>) -> bool {
-        let Self { after, to } = self;
-        match known {
-            Some(known) => (known.log, known.epoch, known.position) == (to.log, to.epoch, *after),
-            None => *after == Position::default(),
-        }
+        let Self { after, generation, to } = self;
+        let (position, of) = known.map_or_else(Default::default, |known| (known.position, known.generation));
+        // Where nothing is folded yet the checkpoint is of no log yet: that of a view that starts anew.
+        let is_of_log = |known: &Checkpoint| (known.log, known.epoch) == (to.log, to.epoch);
+        (position, of) == (*after, *generation)
+            && (position == Position::default() || known.is_some_and(is_of_log))
     }
 }
 
-/// A key that stands still, because this event could not be applied to it. Its later events are passed over;
-/// they stay in the log for a rebuild of the view.
+/// A key that stands still, because this event could not be applied to it. Its later events are passed over; they
+/// stay in the log until the key is [mended](crate::mending).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     pub view: String,
@@ -69,6 +75,8 @@ pub struct Batch {
     /// Where one begins elsewhere than the stored checkpoint is, somebody else wrote meanwhile: nothing is written, and
     /// the writer is told [`StoreError::Overtaken`].
     pub moves: Vec<Move>,
+    /// View and key of those that stand still no longer, as far as they are not in `parked`.
+    pub mended: Vec<(String, String)>,
     pub parked: Vec<Parked>,
 }
 
@@ -195,6 +203,16 @@ pub enum StoreError {
     Damaged(String),
     #[error("another process has written the view {0} meanwhile; what it says is taken up")]
     Overtaken(String),
+    #[error(
+        "the view {0} is stored in the form of another version; use that one, or start octocity serve (role projector, or \
+         all) or octocity rebuild {0} of this version, which make it anew"
+    )]
+    OtherForm(String),
+    #[error(
+        "the view {view} is cut into {stored} partition(s), and this process cuts it into {own}; configure the same \
+         'partitions' under [kafka] for all processes and commands on one schema"
+    )]
+    OtherPartitions { view: String, stored: i32, own: i32 },
     #[error(transparent)]
     Row(#[from] RowError),
     #[error("the question cannot be asked: {0}")]
@@ -216,14 +234,19 @@ pub trait RowStore: Send + Sync + 'static {
         false
     }
 
-    /// Makes the tables. One whose columns, key or indexes have changed is made anew, empty and without checkpoint. So
-    /// is one that was written with another number of partitions, unless all of these were at one position.
+    /// Makes the tables that are missing, and changes no other. One whose columns, key or indexes are not these is refused
+    /// ([`StoreError::OtherForm`]), and so is one of another number of partitions ([`StoreError::OtherPartitions`]).
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
+
+    /// Makes the tables, for a writer that starts: one whose columns, key or indexes have changed is made anew, empty, as by
+    /// [`RowStore::reset`]. So is one of another number of partitions, unless all of these were at one position.
+    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
 
     /// The rows of those keys that have one, in any order.
     async fn load(&self, table: &'static Table, keys: Vec<Vec<Value>>)
     -> Result<Vec<Vec<Value>>, StoreError>;
 
+    /// Refused, too, where a view has another number of partitions by now.
     async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError>;
 
     /// Rows and checkpoint in one read transaction.
@@ -234,6 +257,6 @@ pub trait RowStore: Send + Sync + 'static {
     /// Of these views; all of them if none is named.
     async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError>;
 
-    /// Forgets the rows, the checkpoint and the parked keys of a view.
+    /// Forgets the rows and the parked keys of a view. Its checkpoints go to the log's beginning, in a next generation.
     async fn reset(&self, table: &'static Table) -> Result<(), StoreError>;
 }

@@ -63,8 +63,13 @@ pub trait View: Send + Sync + 'static {
 
 /// A key as text: its columns' values, joined by `/`.
 pub fn key_text(key: &impl Key) -> String {
+    values_text(&key.to_values())
+}
+
+/// The same of a key's values.
+pub fn values_text(key: &[Value]) -> String {
     let mut text = String::new();
-    for value in key.to_values() {
+    for value in key {
         if !text.is_empty() {
             text.push('/');
         }

@@ -211,7 +211,8 @@ async fn the_engine_goes_on_after_a_fault() {
     let mut history = History::default();
     history.register(facility(1)).await;
     let store = Arc::new(MemoryRows::new());
-    let options = octocity_projections::EngineOptions { batch_events: 2, retry_seconds: 0, sole_owner: true };
+    let options =
+        octocity_projections::EngineOptions { batch_events: 2, retry_seconds: 0, ..Default::default() };
     let log: Arc<dyn EventLog> = Arc::new(history.log.clone());
     let engine = octocity_projections::Engine::open(log, store.clone(), options).await.unwrap();
     let models = engine.models();

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use octocity_domain::parking::{DeviceClock, ParkingEvent};
+use octocity_domain::VisitId;
+use octocity_domain::parking::{Departure, DeviceClock, ParkingEvent};
 use octocity_log::{Tail, WholeLog};
-use octocity_projections::parking::OccupancyRow;
+use octocity_projections::parking::{OccupancyRow, VisitRow};
 use octocity_projections::query::find;
 use octocity_projections::testing::*;
-use octocity_projections::{Engine, Feed, MemoryRows, ReadModels, Row, RowStore};
+use octocity_projections::{Batch, Checkpoint, Engine, Feed, MemoryRows, Move, ReadModels, Row, RowStore};
 use tokio::sync::watch;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -25,6 +26,22 @@ fn entered(number: u128) -> ParkingEvent {
         irregularities: Vec::new(),
         joined_exit: None,
         used_reservation: None,
+        clock: DeviceClock::default(),
+    }
+}
+
+/// Of a visit that nobody began, this cannot be applied.
+fn left(visit: VisitId) -> ParkingEvent {
+    ParkingEvent::VehicleLeft {
+        on_reservation: false,
+        departure: Departure::Visit { visit },
+        grant: None,
+        lane: lane("out"),
+        pool: pool("short"),
+        area: None,
+        requested_at: None,
+        credentials: Vec::new(),
+        irregularities: Vec::new(),
         clock: DeviceClock::default(),
     }
 }
@@ -100,4 +117,36 @@ async fn others_are_not_woken() {
     city.engine.catch_up(|_| {}).await.unwrap();
     tokio::time::timeout(SOON, this.changed()).await.unwrap().unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(100), other.changed()).await.is_err());
+}
+
+/// An answer for which somebody waited is never from a row that stands still without saying so.
+#[tokio::test]
+async fn rows_that_stand_still_are_known_as_soon_as_their_position_is() {
+    let mut city = City::new().await;
+    let head = city.history.parking(facility(1), &entered(1), at(0)).await;
+    city.engine.catch_up(|_| {}).await.unwrap();
+    assert!(city.models.wait_for(&[VisitRow::TABLE], head, SOON).await);
+    let head = city.history.parking(facility(1), &left(visit(9)), at(10)).await;
+    city.engine.catch_up(|_| {}).await.unwrap();
+    assert!(city.models.wait_for(&[VisitRow::TABLE], head, SOON).await);
+    let key = (facility(1), visit(9));
+    assert!(city.models.standing_still::<VisitRow>(&key, &[]).await.unwrap().is_some());
+}
+
+/// Also where no event comes after it.
+#[tokio::test(start_paused = true)]
+async fn a_mend_elsewhere_is_told_within_seconds() {
+    let mut city = City::new().await;
+    let head = city.history.parking(facility(1), &entered(1), at(0)).await;
+    city.engine.catch_up(|_| {}).await.unwrap();
+    assert!(city.models.wait_for(&[OccupancyRow::TABLE], head, SOON).await);
+    let mut subscription = city.models.live.facility::<OccupancyRow>(facility(1));
+    let store = &city.models.store;
+    let is_it = |known: &Checkpoint| known.view == OccupancyRow::TABLE.name;
+    let known = store.checkpoints().await.unwrap().into_iter().find(is_it).unwrap();
+    let (after, generation) = (known.position, known.generation);
+    let to = Checkpoint { generation: generation + 1, ..known };
+    let batch = Batch { moves: vec![Move { after, generation, to }], ..Batch::default() };
+    store.commit(Arc::new(batch)).await.unwrap();
+    tokio::time::timeout(2 * SOON, subscription.changed()).await.unwrap().unwrap();
 }

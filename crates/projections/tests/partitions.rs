@@ -9,7 +9,8 @@ use octocity_projections::testing::*;
 use octocity_projections::{Engine, EngineOptions, MemoryRows, RowStore, StoreError};
 
 const PARTITIONS: i32 = 5;
-const OPTIONS: EngineOptions = EngineOptions { batch_events: 16, retry_seconds: 0, sole_owner: false };
+const OPTIONS: EngineOptions =
+    EngineOptions { batch_events: 16, rest: None, retry_seconds: 0, sole_owner: false, reforms: true };
 
 struct City {
     history: History,
@@ -40,8 +41,7 @@ impl City {
     }
 
     async fn engine_over(&self, tails: BTreeMap<i32, Arc<dyn Tail>>) -> Result<Engine, StoreError> {
-        let of = (self.log.id(), self.log.epoch());
-        Engine::of_partitions(of, tails, Arc::clone(&self.store), OPTIONS).await
+        Engine::of_partitions(Arc::clone(&self.log), tails, Arc::clone(&self.store), OPTIONS).await
     }
 
     async fn is_as_of_one_engine(&self) {

@@ -132,5 +132,6 @@ pub fn publish(event: &Event, stream: StreamId, meta: &EventMeta) -> Option<Publ
         Event::Reservations(event) => Some(reservations::publish(event, facility)),
         Event::Session(event) => sessions::publish(event, facility, VisitId(stream.id)),
         Event::Payment(event) => payments::publish(event, facility, PaymentId(stream.id)),
+        Event::Skips(_) => None,
     }
 }

@@ -2,9 +2,18 @@
 
 use std::net::SocketAddr;
 
+use octocity_adapters::eventstoredb::{EventStoreLog, EventStoreOptions};
 use octocity_eventstoredb_double::{Double, Faults, Options};
+use octocity_log::RecordedEvent;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::load;
+
+/// The table of the configuration that names a server.
+pub fn table(url: &str) -> String {
+    format!("[eventstoredb]\nurl = {url:?}\n")
+}
 
 pub struct EventStoreDb {
     double: Double,
@@ -26,6 +35,19 @@ impl EventStoreDb {
         Self { double, runtime, folder }
     }
 
+    /// Another node of the same cluster: the same events, faults of its own.
+    pub fn another_node(&self) -> Double {
+        self.runtime.block_on(self.double.another_node()).unwrap()
+    }
+
+    /// All events of the log in it.
+    pub fn events(&self) -> Vec<RecordedEvent> {
+        self.runtime.block_on(async {
+            let log = EventStoreLog::open(&self.url(), EventStoreOptions::default()).await.unwrap();
+            load::events(&log).await
+        })
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.double.address()
     }
@@ -45,7 +67,7 @@ impl EventStoreDb {
 
     /// The table that names it.
     pub fn table(&self) -> String {
-        format!("[eventstoredb]\nurl = {:?}\n", self.url())
+        table(&self.url())
     }
 
     pub fn block_on<T>(&self, what: impl Future<Output = T>) -> T {

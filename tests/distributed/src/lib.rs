@@ -1,7 +1,23 @@
 //! The binary on the services of the distributed runtime. Its tests run by `cargo xtask test distributed [NAME]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../../crates/adapters/tests/kafka/broker.rs"]
+#[allow(dead_code)]
+pub mod broker;
+#[cfg(target_os = "linux")]
+pub mod clock;
+#[path = "../../../xtask/src/services/cluster.rs"]
+mod cluster;
+#[path = "../../../crates/adapters/tests/clickhouse/engine.rs"]
+pub mod engine;
 pub mod eventstoredb;
+pub mod load;
+#[path = "../../../crates/adapters/tests/postgres/own.rs"]
+pub mod own;
+#[path = "../../../xtask/src/services/ports.rs"]
+pub mod ports;
+pub mod services;
+pub mod way;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -10,10 +26,14 @@ use std::sync::OnceLock;
 use octocity_tests::stage::{Stage, built};
 use serde_json::Value;
 
-/// The binary with all services.
+/// The binary with all services: the one that `cargo xtask test distributed` has built, or one built now. The variable that
+/// says where it is does not begin as those that the binary knows: it refuses any other.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| built(&["--features", "distributed"]))
+    BINARY.get_or_init(|| match std::env::var_os("BUILT_OCTOCITY") {
+        Some(binary) => binary.into(),
+        None => built(&["--features", "distributed"]),
+    })
 }
 
 /// A data folder with a configuration beside it.

@@ -68,7 +68,7 @@ pub struct Options {
 /// A running server; it ends when this is dropped.
 pub struct Double {
     address: SocketAddr,
-    faults: Arc<Faults>,
+    node: Node,
     serving: JoinHandle<()>,
 }
 
@@ -76,14 +76,23 @@ impl Double {
     /// Serves the events of the file, which is made where there is none.
     pub async fn start(listen: SocketAddr, file: &Path, options: Options) -> std::io::Result<Self> {
         let store = Arc::new(store::Store::open(file)?);
-        let listener = TcpListener::bind(listen).await?;
-        let address = listener.local_addr()?;
         let (proposals, waiting) = mpsc::unbounded_channel();
         let writing = Arc::clone(&store);
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writing.write(waiting))?;
-        let faults = Arc::new(Faults::default());
-        let node = Node { store, proposals, faults: Arc::clone(&faults), options: Arc::new(options) };
-        let streams = messages::streams::streams_server::StreamsServer::new(node)
+        let node = Node { store, proposals, faults: Arc::default(), options: Arc::new(options) };
+        Self::serve(listen, node).await
+    }
+
+    /// Another node of the same cluster, on a free port: the same events, faults of its own.
+    pub async fn another_node(&self) -> std::io::Result<Self> {
+        let listen = SocketAddr::new(self.address.ip(), 0);
+        Self::serve(listen, Node { faults: Arc::default(), ..self.node.clone() }).await
+    }
+
+    async fn serve(listen: SocketAddr, node: Node) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let streams = messages::streams::streams_server::StreamsServer::new(node.clone())
             .max_decoding_message_size(17 * 1024 * 1024);
         let router = Server::builder().add_service(streams).add_service(features::service());
         let serving = tokio::spawn(async move {
@@ -92,7 +101,7 @@ impl Double {
                 eprintln!("the server stopped: {error}");
             }
         });
-        Ok(Self { address, faults, serving })
+        Ok(Self { address, node, serving })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -104,7 +113,7 @@ impl Double {
     }
 
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.node.faults
     }
 
     /// Serves until the process ends.

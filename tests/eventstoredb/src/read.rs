@@ -39,7 +39,8 @@ impl Node {
     pub fn answer_read(&self, options: Options) -> Result<Responses, Status> {
         let (selection, interval) = match &options.filter_option {
             Some(FilterOption::Filter(filter)) => Selection::try_new(filter)?,
-            Some(FilterOption::NoFilter(())) | None => (Selection::All, u32::MAX),
+            Some(FilterOption::NoFilter(())) => (Selection::All, u32::MAX),
+            None => return Err(Status::invalid_argument("The combination of options is invalid.")),
         };
         let backwards = options.read_direction == 1;
         let tells_ends = options.control_option.is_some_and(|control| control.compatibility >= 1);

@@ -1,5 +1,7 @@
 //! The log as the system meets it: slow, so that a crash falls before or after an append as chance has it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use octocity_domain::{Category, CommandId, Timestamp};
 use octocity_log::memory::MemoryLog;
@@ -11,8 +13,31 @@ use tokio::sync::watch;
 
 use super::random::Random;
 
+/// Who follows the log's head, in the order they came. Those who wait on one channel are woken in an order that tokio draws from
+/// chance of its own, which no seed reaches: so each has a channel to itself.
+#[derive(Clone, Default)]
+pub struct Followers(Arc<Mutex<Vec<watch::Sender<Position>>>>);
+
+impl Followers {
+    fn follow(&self, head: Position) -> watch::Receiver<Position> {
+        let (sender, receiver) = watch::channel(head);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    fn tell(&self, head: Position) {
+        let mut followers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of a node that crashed are gone.
+        followers.retain(|follower| follower.receiver_count() > 0);
+        for follower in &*followers {
+            follower.send_if_modified(|known| std::mem::replace(known, head) != head);
+        }
+    }
+}
+
 pub struct Disturbed {
     pub log: MemoryLog,
+    pub followers: Followers,
     pub random: Random,
 }
 
@@ -36,6 +61,7 @@ impl EventLog for Disturbed {
     async fn append(&self, batch: Append) -> Result<Appended, AppendError> {
         self.pause().await;
         let appended = self.log.append(batch).await;
+        self.followers.tell(*self.log.head().borrow());
         self.pause().await;
         appended
     }
@@ -68,7 +94,7 @@ impl EventLog for Disturbed {
         self.log.read_all(after, limit, categories, event_types).await
     }
     fn head(&self) -> watch::Receiver<Position> {
-        self.log.head()
+        self.followers.follow(*self.log.head().borrow())
     }
     async fn ledger_window(&self, stream: StreamId, limit: usize) -> Result<LedgerWindow, LogError> {
         self.pause().await;

@@ -48,6 +48,9 @@ impl RowStore for DisturbedRows {
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
         self.rows.ensure(tables).await
     }
+    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        self.rows.reform(tables).await
+    }
     async fn load(
         &self,
         table: &'static Table,

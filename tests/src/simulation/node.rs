@@ -114,7 +114,8 @@ impl Node {
 
 impl Keeper {
     async fn start(ground: &Ground, handler: &Arc<Handler>) -> Self {
-        let options = EngineOptions { batch_events: 5, ..EngineOptions::default() };
+        // Time passes there only where it is told to.
+        let options = EngineOptions { batch_events: 5, rest: None, ..EngineOptions::default() };
         let engine = Engine::open(Arc::clone(&ground.log), Arc::clone(&ground.rows), options).await;
         let engine = engine.expect("the memory store opens");
         let models = engine.models();

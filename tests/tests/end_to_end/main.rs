@@ -7,3 +7,16 @@ mod disk;
 mod kill;
 mod subscriptions;
 mod walkthrough;
+
+use octocity_tests::stage::Stage;
+use serde_json::Value;
+
+/// The runtime that the suite is run on: here one process, in tests/distributed the services.
+fn stage() -> Stage {
+    Stage::default()
+}
+
+/// Where the repeat of a command stands that was told this position.
+fn position_of_repeat(told: &Value, _again: &Value) -> Value {
+    told.clone()
+}

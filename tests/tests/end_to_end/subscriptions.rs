@@ -3,6 +3,8 @@
 use octocity_tests::stage::*;
 use serde_json::{Value, json};
 
+use crate::stage;
+
 const OCCUPANCY: &str = "subscription ($facility: ID!, $after: String) {
     occupancy(facilities: [$facility], after: $after) { inside position }
 }";
@@ -17,7 +19,7 @@ fn pass(running: &Running, facility: &str) -> Value {
 
 #[test]
 fn a_state_subscription_ends_on_the_last_state() {
-    let stage = Stage::default();
+    let stage = stage();
     let running = stage.start();
     let facility = opened(&running, 100);
     let mut states = running.client.events(OCCUPANCY, json!({ "facility": facility }));
@@ -33,7 +35,7 @@ fn a_state_subscription_ends_on_the_last_state() {
 
 #[test]
 fn an_event_subscription_resumes_where_it_broke_off_also_over_a_restart() {
-    let stage = Stage::default();
+    let stage = stage();
     let running = stage.start();
     let facility = opened(&running, 100);
     let first = pass(&running, &facility);

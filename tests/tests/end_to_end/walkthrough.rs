@@ -3,6 +3,8 @@
 use octocity_tests::stage::*;
 use serde_json::{Value, json};
 
+use crate::stage;
+
 /// Costs 20 a started hour from the first second on.
 fn tariff(facility: &str) -> Value {
     let tariff = json!({
@@ -25,7 +27,7 @@ fn enters(running: &Running, facility: &str, credential: &Value) -> (String, Val
 
 #[test]
 fn a_car_enters_pays_and_leaves() {
-    let stage = Stage::default();
+    let stage = stage();
     let running = stage.start();
     let facility = opened(&running, 10);
     running.does("activateTariff", &tariff(&facility));
@@ -97,7 +99,7 @@ fn history_tells_all(running: &Running, visit: &str, after: &Value) {
 
 #[test]
 fn a_reservation_is_checked_in_and_keeps_its_place() {
-    let stage = Stage::default();
+    let stage = stage();
     let running = stage.start();
     let facility = opened(&running, 2);
     let reserve = json!({
@@ -124,7 +126,7 @@ fn a_reservation_is_checked_in_and_keeps_its_place() {
 
 #[test]
 fn the_past_can_be_asked_for() {
-    let stage = Stage::default();
+    let stage = stage();
     let running = stage.start();
     let facility = opened(&running, 10);
     let passes = |direction: &str, seconds: i64| {
@@ -150,7 +152,7 @@ fn the_past_can_be_asked_for() {
 
 #[test]
 fn a_stop_is_clean_and_a_second_start_goes_on() {
-    let stage = Stage::default();
+    let stage = stage();
     let running = stage.start();
     let facility = opened(&running, 10);
     let entered = json!({ "lane": "in", "direction": "ENTRY", "happenedAt": now_plus(0) });

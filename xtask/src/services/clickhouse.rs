@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use super::Service;
 use super::daemon;
+use super::debian;
 use super::home::Home;
 use crate::process::{command, succeeds};
 
@@ -20,9 +21,10 @@ impl Service for ClickHouse {
         }
         println!("getting ClickHouse (chdb, from PyPI)");
         let need = "lacking: Python 3.10 or newer with venv. To get it on Debian: apt-get install --yes python3-venv";
-        match succeeds(command("python3", &["-m", "venv", "venv"], &home.folder)) {
-            Ok(true) => {}
-            _ => return Err(need.to_owned()),
+        let make =
+            || succeeds(command("python3", &["-m", "venv", "--clear", "venv"], &home.folder)) == Ok(true);
+        if !debian::got("python3-venv", make) {
+            return Err(need.to_owned());
         }
         let wanted = home.root.join("xtask/services/clickhouse.requirements.txt");
         let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];

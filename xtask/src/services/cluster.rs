@@ -103,14 +103,11 @@ impl Cluster {
         }
     }
 
-    pub fn answers(&self, port: u16) -> bool {
-        self.sql(port, "octocity", "SELECT 1").is_ok()
-    }
-
     fn make_database(&self, port: u16) -> Result<(), String> {
-        match self.answers(port) {
-            true => Ok(()),
-            false => self.sql(port, "postgres", "CREATE DATABASE octocity").map(drop),
+        let known = self.sql(port, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'octocity'")?;
+        match known.trim().is_empty() {
+            true => self.sql(port, "postgres", "CREATE DATABASE octocity").map(drop),
+            false => Ok(()),
         }
     }
 
@@ -125,13 +122,13 @@ impl Cluster {
         said(&mut psql)
     }
 
-    fn control(&self, what: &str) -> Command {
+    pub fn control(&self, what: &str) -> Command {
         let mut control = self.command("pg_ctl");
         control.arg(what).arg("--pgdata").arg(self.data());
         control
     }
 
-    fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: &str) -> Command {
         let installed = self.binaries.join(program);
         let mut command = Command::new(if installed.exists() { &installed } else { Path::new(program) });
         // Errors in English, and none of our descriptors, streams or folders kept open by a server.

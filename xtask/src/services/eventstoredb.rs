@@ -21,7 +21,7 @@ impl Service for EventStoreDb {
     }
 
     fn install(&self, home: &Home) -> Result<(), String> {
-        let arguments = ["build", "--quiet", "--locked", "--package", PACKAGE];
+        let arguments = ["build", "--release", "--quiet", "--locked", "--package", PACKAGE];
         match succeeds(command("cargo", &arguments, &home.root))? {
             true => Ok(()),
             false => Err(format!("{PACKAGE} could not be built; see above")),
@@ -32,7 +32,7 @@ impl Service for EventStoreDb {
         if daemon::running(home).is_some() {
             return Ok(());
         }
-        let program = home.target.join("debug").join(PACKAGE);
+        let program = home.target.join("release").join(PACKAGE);
         let mut server = command(&program.to_string_lossy(), &["--listen"], &home.folder);
         server.arg(format!("127.0.0.1:{}", home.port_to_start_on()?)).arg("--file").arg(home.path("events"));
         daemon::start(home, server)

@@ -4,6 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::ports::free_port;
+
 /// How long a service may take to answer one question.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -78,9 +80,4 @@ impl Home {
         stream.set_write_timeout(Some(ANSWER)).ok()?;
         Some(stream)
     }
-}
-
-pub fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.map(|address| address.port()).map_err(|error| format!("no port is free: {error}"))
 }

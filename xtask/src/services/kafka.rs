@@ -6,7 +6,9 @@ use std::process::Command;
 
 use super::Service;
 use super::daemon;
-use super::home::{Home, free_port};
+use super::debian;
+use super::home::Home;
+use super::ports::free_port;
 use crate::process::{command, output, succeeds};
 
 /// Names the cluster; any 16 bytes in base64 do.
@@ -24,7 +26,8 @@ impl Service for Kafka {
             return Ok(());
         }
         for (program, package) in [("java", "openjdk-17-jre-headless"), ("mvn", "maven")] {
-            if output(command(program, &["-version"], &home.folder)).is_none() {
+            let is_there = || output(command(program, &["-version"], &home.folder)).is_some();
+            if !debian::got(package, is_there) {
                 return Err(format!(
                     "lacking: {program}. To get it on Debian: apt-get install --yes {package}"
                 ));

@@ -7,9 +7,11 @@
 mod clickhouse;
 mod cluster;
 mod daemon;
+pub mod debian;
 mod eventstoredb;
 mod home;
 mod kafka;
+mod ports;
 mod postgres;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::target;
 use home::Home;
 
 /// How long a service may take from its start to its first answer.
@@ -36,8 +39,9 @@ trait Service: Sync {
     fn config(&self, home: &Home) -> Result<String, String>;
 }
 
-const SERVICES: [&dyn Service; 4] =
-    [&postgres::Postgres, &kafka::Kafka, &clickhouse::ClickHouse, &eventstoredb::EventStoreDb];
+/// What others made.
+const FOREIGN: [&dyn Service; 3] = [&postgres::Postgres, &kafka::Kafka, &clickhouse::ClickHouse];
+const SERVICES: [&dyn Service; 4] = [FOREIGN[0], FOREIGN[1], FOREIGN[2], &eventstoredb::EventStoreDb];
 
 pub const USAGE: &str = "cargo xtask services up|down|status [--json]";
 
@@ -63,9 +67,10 @@ pub fn run(root: &Path, arguments: &[String]) -> ExitCode {
     }
 }
 
-/// Does the same to all of them at once, and returns what each one said.
+/// Does the same to these at once, and returns what each one said.
 fn each<T: Send>(
     root: &Path,
+    services: &[&'static dyn Service],
     work: impl Fn(&dyn Service, &Home) -> Result<T, String> + Sync,
 ) -> Result<Vec<T>, String> {
     let folder = folder(root);
@@ -78,23 +83,24 @@ fn each<T: Send>(
         work(service, &home).map_err(|error| format!("{}: {error}", service.name()))
     };
     std::thread::scope(|scope| {
-        let all = SERVICES.map(|service| scope.spawn(move || one(service)));
-        all.map(|one| one.join().unwrap_or_else(|_| Err("a service's thread broke off".to_owned())))
-            .into_iter()
+        let all: Vec<_> = services.iter().map(|service| scope.spawn(|| one(*service))).collect();
+        all.into_iter()
+            .map(|one| one.join().unwrap_or_else(|_| Err("a service's thread broke off".to_owned())))
             .collect()
     })
-}
-
-fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 fn folder(root: &Path) -> PathBuf {
     target(root).join("services")
 }
 
+/// Gets what the services need, and starts none: tests start their own.
+pub fn install(root: &Path) -> Result<(), String> {
+    each(root, &FOREIGN, |service, home| service.install(home)).map(drop)
+}
+
 fn up(root: &Path, json: bool) -> Result<bool, String> {
-    let tables = each(root, |service, home| {
+    let tables = each(root, &SERVICES, |service, home| {
         if !service.answers(home) {
             service.install(home)?;
             service.start(home)?;
@@ -125,7 +131,7 @@ fn wait(service: &dyn Service, home: &Home) -> Result<(), String> {
 }
 
 fn down(root: &Path, json: bool) -> Result<bool, String> {
-    each(root, |service, home| {
+    each(root, &SERVICES, |service, home| {
         service.stop(home)?;
         println!("{:12} is stopped", service.name());
         Ok(())
@@ -138,7 +144,8 @@ fn down(root: &Path, json: bool) -> Result<bool, String> {
 
 /// True where all of them answer.
 fn status(root: &Path, json: bool) -> Result<bool, String> {
-    let states = each(root, |service, home| Ok((service.name(), home.address()?, service.answers(home))))?;
+    let states =
+        each(root, &SERVICES, |service, home| Ok((service.name(), home.address()?, service.answers(home))))?;
     for (name, address, answers) in &states {
         println!("{name:12} {} on {address}", if *answers { "answers" } else { "does not answer" });
     }

@@ -2,8 +2,8 @@
 
 use super::Service;
 use super::cluster::{Cluster, binaries};
+use super::debian;
 use super::home::Home;
-use crate::process::{command, output, succeeds};
 
 pub struct Postgres;
 
@@ -12,15 +12,8 @@ impl Service for Postgres {
         "postgres"
     }
 
-    fn install(&self, home: &Home) -> Result<(), String> {
-        if binaries().is_ok() {
-            return Ok(());
-        }
-        let root = output(command("id", &["-u"], &home.folder)).is_some_and(|id| id.trim() == "0");
-        let apt = |arguments: &[&str]| succeeds(command("apt-get", arguments, &home.folder)).unwrap_or(false);
-        if root && apt(&["update", "--quiet"]) && apt(&["install", "--quiet", "--yes", "postgresql"]) {
-            println!("installed Debian's package postgresql");
-        }
+    fn install(&self, _: &Home) -> Result<(), String> {
+        debian::got("postgresql", || binaries().is_ok());
         binaries().map(drop)
     }
 
@@ -33,7 +26,9 @@ impl Service for Postgres {
     }
 
     fn answers(&self, home: &Home) -> bool {
-        let answers = |port| Cluster::open(&home.folder).is_ok_and(|cluster| cluster.answers(port));
+        let answers = |port| {
+            Cluster::open(&home.folder).is_ok_and(|cluster| cluster.sql(port, "octocity", "SELECT 1").is_ok())
+        };
         home.path("data").exists() && home.port().is_ok_and(answers)
     }
 

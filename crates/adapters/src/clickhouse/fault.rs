@@ -10,8 +10,16 @@ use super::server::Place;
 /// Why a database cannot be used; no fact in it was changed.
 #[derive(Debug, ThisError)]
 pub enum OpenError {
-    #[error("The 'url' under [clickhouse] is none; it has the form http://host:8123.")]
+    #[error(
+        "The 'url' under [clickhouse] is none that is taken; it has the form http://host:8123 (only http:// is taken: where \
+         others share the network, lead it through a tunnel)."
+    )]
     Address,
+    #[error(
+        "The 'url' under [clickhouse] holds an '@', and it is shown in messages; name the user by 'user', and the file that \
+         holds the password by 'password_file'."
+    )]
+    NamedInAddress,
     #[error("The 'database' under [clickhouse] is no plain name; it has 1 to 63 letters, digits and '_'.")]
     DatabaseName,
     #[error(
@@ -40,9 +48,14 @@ pub enum OpenError {
     OtherLog { place: Place, found: LogId, own: LogId },
     #[error(
         "The database '{}' of ClickHouse knows events that the log does not have (it was put back to an older state); \
-         drop the database, and it is filled anew.", place.database
+         drop the database, with those of its name and _green or _blue, and it is filled anew.", place.database
     )]
     AheadOfLog { place: Place },
+    #[error(
+        "The database '{}' of ClickHouse is being switched; it is tried again. If that lasts, run octocity rebuild \
+         analytics, which ends what was begun.", place.database
+    )]
+    Switching { place: Place },
     #[error("ClickHouse at {} cannot be used ({reason}).", place.url)]
     Unusable { place: Place, reason: String },
 }
@@ -50,6 +63,10 @@ pub enum OpenError {
 /// Why a block was not written or a question not answered.
 #[derive(Debug, ThisError)]
 pub enum Fault {
+    #[error(
+        "the facts of the database were told anew meanwhile, and it was put in the place of the one before"
+    )]
+    Switched,
     #[error("ClickHouse cannot be written or read just now: {0}")]
     ClickHouse(String),
     #[error(transparent)]
@@ -67,7 +84,7 @@ impl From<Error> for Fault {
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::ClickHouse(_) | Fault::Open(_) => Self::Unavailable(fault.to_string()),
+            Fault::Switched | Fault::ClickHouse(_) | Fault::Open(_) => Self::Unavailable(fault.to_string()),
             Fault::Log(error) => Self::Log(error),
         }
     }
@@ -83,7 +100,7 @@ impl OpenError {
     /// Stable; see docs/errors.md.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Address => "CLICKHOUSE_ADDRESS",
+            Self::Address | Self::NamedInAddress => "CLICKHOUSE_ADDRESS",
             Self::DatabaseName => "CLICKHOUSE_DATABASE_NAME",
             Self::Unreachable { .. } => "CLICKHOUSE_UNREACHABLE",
             Self::NotLetIn { .. } => "CLICKHOUSE_CREDENTIALS",
@@ -91,13 +108,14 @@ impl OpenError {
             Self::Newer { .. } => "CLICKHOUSE_NEWER",
             Self::OtherLog { .. } => "CLICKHOUSE_OTHER_LOG",
             Self::AheadOfLog { .. } => "CLICKHOUSE_AHEAD_OF_LOG",
+            Self::Switching { .. } => "CLICKHOUSE_SWITCHING",
             Self::Unusable { .. } => "CLICKHOUSE_UNUSABLE",
         }
     }
 
     /// It may pass by itself.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Unusable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Switching { .. } | Self::Unusable { .. })
     }
 
     pub(super) fn of(place: &Place, error: &Error) -> Self {

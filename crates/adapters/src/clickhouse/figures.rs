@@ -17,7 +17,9 @@ use octocity_projections::{RowError, StoreError};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::fault::OpenError;
 use super::server::{ClickHouse, patiently};
+use super::sink::check_log;
 use super::stays;
 
 const HOUR_MILLIS: i64 = 3_600_000;
@@ -67,6 +69,11 @@ struct Session {
 impl ClickHouseFigures {
     pub const fn new(server: ClickHouse, log: LogId, epoch: u32) -> Self {
         Self { server, log, epoch }
+    }
+
+    /// Refuses a database that tells of another log, whose answers would be about nothing.
+    pub async fn check(&self) -> Result<(), OpenError> {
+        check_log(&self.server, self.log, self.epoch).await
     }
 
     /// What was inside each pool before the first hour: the sums of the days before, and the changes of that day.

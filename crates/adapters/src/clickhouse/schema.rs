@@ -10,7 +10,7 @@ use super::server::ClickHouse;
 /// One a version, in order. A change of what facts say is a new version too: it empties the tables and `checkpoints`.
 const MIGRATIONS: [&str; 1] = [include_str!("../../../../schema/clickhouse/0001_facts.sql")];
 /// The tables whose rows may have a time to live.
-const FACTS: [&str; 4] = ["movements", "visits", "sessions", "payments"];
+pub const FACTS: [&str; 4] = ["movements", "visits", "sessions", "payments"];
 const FORM: &str = "CREATE TABLE IF NOT EXISTS form (version UInt32) ENGINE = MergeTree ORDER BY version";
 
 #[derive(Row, Serialize, Deserialize)]
@@ -25,8 +25,7 @@ struct Made {
 
 pub async fn prepare(server: &ClickHouse) -> Result<(), OpenError> {
     let fault = |error: Error| OpenError::of(&server.place, &error);
-    check(server, bring_up(server).await.map_err(fault)?)?;
-    set_time_to_live(server).await.map_err(fault)
+    check(server, bring_up(server).await.map_err(fault)?)
 }
 
 /// Refuses what `prepare` would refuse, and changes nothing.
@@ -72,12 +71,35 @@ fn statements(text: &str) -> impl Iterator<Item = &str> {
     text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
 }
 
-async fn set_time_to_live(server: &ClickHouse) -> Result<(), Error> {
+/// Makes the views anew, on the tables of this database.
+pub async fn make_views(server: &ClickHouse) -> Result<(), OpenError> {
+    for statement in MIGRATIONS.iter().flat_map(|migration| statements(migration)) {
+        if let Some((_, view)) = statement.split_once("CREATE VIEW IF NOT EXISTS ") {
+            let made = server.execute(&format!("CREATE OR REPLACE VIEW {view}")).await;
+            made.map_err(|error| OpenError::of(&server.place, &error))?;
+        }
+    }
+    Ok(())
+}
+
+async fn made(server: &ClickHouse, table: &str) -> Result<String, Error> {
+    let asked = format!(
+        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
+    );
+    Ok(server.client.query(&asked).fetch_one::<Made>().await?.create_table_query)
+}
+
+/// For how many days movements, of which sums per day are made, are kept as things stand. None: for ever.
+pub async fn days_kept(server: &ClickHouse) -> Result<Option<u32>, Error> {
+    let made = made(server, "movements").await?;
+    let days = made.split_once("toIntervalDay(").and_then(|(_, days)| days.split_once(')'));
+    Ok(days.and_then(|(days, _)| days.parse().ok()))
+}
+
+/// Lets facts expire as it is configured.
+pub async fn set_time_to_live(server: &ClickHouse) -> Result<(), Error> {
     for table in FACTS {
-        let asked = format!(
-            "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
-        );
-        let made = server.client.query(&asked).fetch_one::<Made>().await?.create_table_query;
+        let made = made(server, table).await?;
         let wanted = server.keep_days.map(|days| format!("toDateTime(happened_at) + toIntervalDay({days})"));
         match wanted {
             Some(wanted) if !made.contains(&wanted) => {

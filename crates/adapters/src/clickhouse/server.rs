@@ -9,6 +9,7 @@ use clickhouse::{Client, Compression, RowOwned, RowRead, RowWrite};
 
 use super::fault::{Fault, OpenError};
 use super::schema;
+use super::switch::BLUE;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +58,9 @@ impl ClickHouse {
         if !options.url.starts_with("http://") || options.url.contains(char::is_whitespace) {
             return Err(OpenError::Address);
         }
+        if options.url.contains('@') {
+            return Err(OpenError::NamedInAddress);
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if !(1..=63).contains(&options.database.len()) || !options.database.chars().all(plain) {
             return Err(OpenError::DatabaseName);
@@ -82,19 +86,44 @@ impl ClickHouse {
         Ok(server)
     }
 
-    /// Makes database and tables where they lack, brings an older schema up, and sets the time to live.
+    /// Makes database and tables where they lack, and brings an older schema up. When facts expire is set by who tells
+    /// them, once it has told all.
     pub async fn prepare(&self) -> Result<(), OpenError> {
-        let make = format!("CREATE DATABASE IF NOT EXISTS `{}`", self.place.database);
-        let made = patiently(self.outside.query(&make).execute()).await;
-        made.map_err(|error| OpenError::of(&self.place, &error))?;
+        // One made now would stand in the way of the one that comes.
+        if !self.exists().await? && self.beside(BLUE).exists().await? {
+            return Err(OpenError::Switching { place: self.place.clone() });
+        }
+        self.execute_outside(&format!("CREATE DATABASE IF NOT EXISTS `{}`", self.place.database)).await?;
         schema::prepare(self).await
     }
 
     /// Drops the database and all that is in it.
     pub async fn remove(&self) -> Result<(), OpenError> {
-        let drop = format!("DROP DATABASE IF EXISTS `{}`", self.place.database);
-        let dropped = patiently(self.outside.query(&drop).execute()).await;
-        dropped.map_err(|error| OpenError::of(&self.place, &error))
+        self.execute_outside(&format!("DROP DATABASE IF EXISTS `{}` SYNC", self.place.database)).await
+    }
+
+    /// Another database of the same server.
+    pub(super) fn beside(&self, name: &str) -> Self {
+        let place = Place { database: format!("{}_{name}", self.place.database), ..self.place.clone() };
+        let client = self.outside.clone().with_database(&place.database);
+        Self { client, place, ..self.clone() }
+    }
+
+    /// Gives it the name of another one, which is none then.
+    pub(super) async fn rename(&self, to: &Self) -> Result<(), OpenError> {
+        self.execute_outside(&format!("RENAME DATABASE `{}` TO `{}`", self.place.database, to.place.database))
+            .await
+    }
+
+    pub(super) async fn exists(&self) -> Result<bool, OpenError> {
+        let asked = format!("SELECT count() FROM system.databases WHERE name = '{}'", self.place.database);
+        let counted = patiently(self.outside.query(&asked).fetch_one::<u64>()).await;
+        Ok(counted.map_err(|error| OpenError::of(&self.place, &error))? > 0)
+    }
+
+    async fn execute_outside(&self, sql: &str) -> Result<(), OpenError> {
+        let done = patiently(self.outside.query(sql).execute()).await;
+        done.map_err(|error| OpenError::of(&self.place, &error))
     }
 
     /// Says which server it is, without changing anything there.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clickhouse::Row;
 use octocity_domain::FacilityId;
-use octocity_log::{LogId, Page, Position, Tail, decode};
+use octocity_log::{LogId, Page, Position, Retry, Tail, decode};
 use octocity_projections::analytics::{Fact, News, facts};
 use octocity_projections::view::EventRecord;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,9 @@ use uuid::Uuid;
 
 use super::fault::{Fault, OpenError};
 use super::rows::{MovementRow, PaymentRow, SessionRow, VisitRow};
+use super::schema;
 use super::server::ClickHouse;
+use crate::outage::Outage;
 
 const PAGE: usize = 4_096;
 const DAY_MILLIS: i64 = 86_400_000;
@@ -50,8 +52,14 @@ pub struct AnalyticsSink {
     options: SinkOptions,
     /// Its checkpoint is taken up. After a fault it is not known what is written.
     has_begun: bool,
+    /// The one that the facts are written into.
+    database: Uuid,
+    /// For how many days facts are kept as things stand: for ever until all is told for the first time, as the sums of
+    /// days long past are made of their facts.
+    days_kept: Option<u32>,
     /// Up to where all is written.
     written: watch::Sender<Position>,
+    outage: Outage,
     /// Up to where facts are taken.
     taken: Position,
     facts: Vec<Fact>,
@@ -61,12 +69,19 @@ pub struct AnalyticsSink {
     since: Option<Instant>,
 }
 
-#[derive(Row, Serialize, Deserialize)]
+#[derive(Row, Deserialize)]
 struct CheckpointRow {
     #[serde(with = "clickhouse::serde::uuid")]
     log: Uuid,
     epoch: u32,
     position: u64,
+}
+
+/// Which database this is, whatever its name is by now.
+#[derive(Row, Deserialize)]
+struct Identity {
+    #[serde(with = "clickhouse::serde::uuid")]
+    uuid: Uuid,
 }
 
 /// An event that could not be read.
@@ -89,7 +104,10 @@ impl AnalyticsSink {
             epoch,
             options,
             has_begun: false,
+            database: Uuid::nil(),
+            days_kept: None,
             written,
+            outage: Outage::default(),
             taken,
             facts,
             unread,
@@ -103,15 +121,12 @@ impl AnalyticsSink {
     pub async fn begin(&mut self, tail: &dyn Tail) -> Result<(), OpenError> {
         self.server.prepare().await?;
         let place = self.server.place.clone();
-        let known = self.server.all::<CheckpointRow>("SELECT log, epoch, position FROM checkpoints FINAL");
-        let known = match known.await {
-            Ok(known) => known,
-            Err(fault) => return Err(OpenError::Unusable { place, reason: fault.to_string() }),
-        };
-        let is_other = |known: &&CheckpointRow| known.log != self.log.0 || known.epoch > self.epoch;
-        if let Some(other) = known.iter().find(is_other) {
-            return Err(OpenError::OtherLog { place, found: LogId(other.log), own: self.log });
-        }
+        let unusable = |fault: Fault| OpenError::Unusable { place: place.clone(), reason: fault.to_string() };
+        // Before the checkpoint, so that it is of this one or of a later one.
+        self.database = identity(&self.server).await.map_err(unusable)?;
+        let days_kept = schema::days_kept(&self.server).await;
+        self.days_kept = days_kept.map_err(|error| OpenError::of(&place, &error))?;
+        let known = known(&self.server, self.log, self.epoch).await?;
         let written = known.iter().find(|known| known.epoch == self.epoch).map_or(0, |known| known.position);
         let mut head = tail.head();
         let heard = tokio::time::timeout(HEAR, head.wait_for(|head| head.0 >= written)).await;
@@ -120,7 +135,6 @@ impl AnalyticsSink {
         }
         self.taken = Position(written);
         self.written.send_replace(self.taken);
-        self.rows += self.facts.len() as u64;
         self.facts.clear();
         self.unread.clear();
         self.since = None;
@@ -133,12 +147,18 @@ impl AnalyticsSink {
         self.written.subscribe()
     }
 
+    /// While ClickHouse does not take them.
+    pub fn outage(&self) -> Outage {
+        self.outage.clone()
+    }
+
     /// How many rows of facts this one wrote.
     pub const fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Takes the facts of the events after those that were taken before.
+    /// Takes the facts of the events after those that were taken before. Those of an event that a view skips, too: a fact
+    /// is no fold, and nothing later rests on it.
     pub fn take(&mut self, page: &Page) {
         for recorded in &page.events {
             let (stream, revision) = (recorded.stream, recorded.revision);
@@ -169,8 +189,8 @@ impl AnalyticsSink {
         self.server.insert("payments", told.iter().filter_map(PaymentRow::of)).await?;
         self.server.insert("unread", self.unread.iter().cloned()).await?;
         self.sum_days().await?;
-        let checkpoint = CheckpointRow { log: self.log.0, epoch: self.epoch, position: self.taken.0 };
-        self.server.insert("checkpoints", std::iter::once(checkpoint)).await?;
+        self.write_checkpoint().await?;
+        self.rows += self.facts.len() as u64;
         self.written.send_replace(self.taken);
         self.facts.clear();
         self.unread.clear();
@@ -178,8 +198,33 @@ impl AnalyticsSink {
         Ok(())
     }
 
+    /// Only into the database whose facts were written: the one that took its place lacks some of them.
+    async fn write_checkpoint(&self) -> Result<(), Fault> {
+        let Self { log, epoch, database, taken, .. } = self;
+        let sql = format!(
+            "INSERT INTO checkpoints SELECT toUUID('{}'), toUInt32({epoch}), toUInt64({}) FROM system.databases WHERE name \
+             = currentDatabase() AND uuid = '{database}'",
+            log.0, taken.0
+        );
+        self.server.execute(&sql).await?;
+        match identity(&self.server).await? == *database {
+            true => Ok(()),
+            false => Err(Fault::Switched),
+        }
+    }
+
+    /// Lets facts expire as configured, once all is told and summed.
+    async fn let_expire(&mut self) -> Result<(), Fault> {
+        if self.days_kept != self.server.keep_days && *self.written.borrow() == self.taken {
+            schema::set_time_to_live(&self.server).await?;
+            self.days_kept = self.server.keep_days;
+        }
+        Ok(())
+    }
+
     /// Makes the sums of the days in which something of this block happened anew. A day whose facts have begun to
-    /// expire keeps the sum that it has.
+    /// expire keeps the sum that it has, or none: what comes so late (or was imported) is missing there until all facts
+    /// are told anew, as nobody can tell it from what the sum holds already.
     async fn sum_days(&self) -> Result<(), Fault> {
         let mut days = BTreeSet::<(FacilityId, i64)>::new();
         for fact in &self.facts {
@@ -188,7 +233,7 @@ impl AnalyticsSink {
             }
         }
         let days: Vec<_> = days.into_iter().collect();
-        let kept = self.server.keep_days.map_or_else(String::new, |days| {
+        let kept = self.days_kept.map_or_else(String::new, |days| {
             format!(" AND toDate32(happened_at) > toDate32(toTimeZone(now(), 'UTC')) - {days}")
         });
         for days in days.chunks(DAYS_AT_ONCE) {
@@ -211,6 +256,7 @@ impl AnalyticsSink {
         if *self.written.borrow() < self.taken {
             self.write().await?;
         }
+        self.let_expire().await?;
         Ok(self.taken)
     }
 
@@ -225,11 +271,11 @@ impl AnalyticsSink {
             }
             let head = *tail.head().borrow();
             if self.taken >= head {
-                return Ok(());
+                return self.let_expire().await;
             }
             let page = tail.read_after(self.taken, PAGE).await?;
             if page.next <= self.taken {
-                return Ok(());
+                return self.let_expire().await;
             }
             self.take(&page);
         }
@@ -249,7 +295,7 @@ impl AnalyticsSink {
         mut shutdown: watch::Receiver<bool>,
     ) -> Result<(), OpenError> {
         let mut head = tail.head();
-        let mut pause = None::<Duration>;
+        let mut retry = Retry::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !*shutdown.borrow() {
             head.borrow_and_update();
             let read = tokio::select! {
@@ -259,20 +305,28 @@ impl AnalyticsSink {
             };
             match read {
                 Ok(()) => {
-                    if pause.take().is_some() {
+                    self.outage.is_over();
+                    if retry.is_over() {
                         tracing::info!("figures go on");
                     }
+                }
+                Err(Fault::Switched) => {
+                    self.has_begun = false;
+                    tracing::info!("figures go on in the database that took the place of the one before");
+                    continue;
                 }
                 Err(Fault::Open(error)) if !error.is_transient() => return Err(error),
                 Err(error) => {
                     self.has_begun = false;
-                    if pause.is_none() {
+                    if !matches!(error, Fault::Log(_)) {
+                        self.outage.begins();
+                    }
+                    if retry.begins() {
                         tracing::error!(%error, "figures stand still; they are tried again");
                     }
-                    pause = Some(pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)));
                 }
             }
-            let (waits, pause) = (self.waits(), pause);
+            let (waits, pause) = (self.waits(), retry.pause());
             let next = async {
                 match (pause, waits) {
                     (Some(pause), _) => tokio::time::sleep(pause).await,
@@ -292,4 +346,34 @@ impl AnalyticsSink {
         }
         Ok(())
     }
+}
+
+async fn identity(server: &ClickHouse) -> Result<Uuid, Fault> {
+    let asked = "SELECT uuid FROM system.databases WHERE name = currentDatabase()";
+    let known = server.all::<Identity>(asked).await?;
+    known.first().map(|known| known.uuid).ok_or_else(|| Fault::ClickHouse("the database is gone".to_owned()))
+}
+
+/// The checkpoints there are, if they are of this log and of no later epoch.
+async fn known(server: &ClickHouse, log: LogId, epoch: u32) -> Result<Vec<CheckpointRow>, OpenError> {
+    let place = server.place.clone();
+    let known = server.all::<CheckpointRow>("SELECT log, epoch, position FROM checkpoints FINAL").await;
+    let known =
+        known.map_err(|fault| OpenError::Unusable { place: place.clone(), reason: fault.to_string() })?;
+    match known.iter().find(|known| known.log != log.0 || known.epoch > epoch) {
+        Some(other) => Err(OpenError::OtherLog { place, found: LogId(other.log), own: log }),
+        None => Ok(known),
+    }
+}
+
+/// Refuses a database that tells of another log.
+pub(super) async fn check_log(server: &ClickHouse, log: LogId, epoch: u32) -> Result<(), OpenError> {
+    known(server, log, epoch).await.map(drop)
+}
+
+/// Up to where a database knows the log of this tail.
+pub(super) async fn position_of(server: &ClickHouse, tail: &dyn Tail) -> Result<Position, Fault> {
+    let known = server.all::<CheckpointRow>("SELECT log, epoch, position FROM checkpoints FINAL").await?;
+    let ours = known.iter().find(|known| (known.log, known.epoch) == (tail.id().0, tail.epoch()));
+    Ok(Position(ours.map_or(0, |known| known.position)))
 }

@@ -1,15 +1,15 @@
 //! Reading `$all`.
 
-use eventstore::{Error, StreamPosition, SubscriptionFilter};
 use octocity_domain::Category;
 use octocity_log::{LogError, Page, Position, RecordedEvent};
 
+use super::fault::is_late;
 use super::head::Head;
+use super::node::Node;
 use super::record;
-use super::streams::Streams;
+use super::streams::{Start, Streams};
+use super::wire::{Filter, ReadReq, Record};
 
-/// How many events the server looks at before it looks whether the reader is still there.
-const SEARCH_WINDOW: u32 = 1000;
 /// How many events of all kinds are looked at here, where the server finds none of the wanted in time.
 const SCAN: usize = 10_000;
 
@@ -27,7 +27,7 @@ pub struct Wanted<'a> {
 
 /// What one call gave.
 pub struct Found {
-    pub records: Vec<eventstore::RecordedEvent>,
+    pub records: Vec<Record>,
     /// Whether there was nothing more.
     pub at_end: bool,
 }
@@ -39,16 +39,12 @@ impl Streams {
         categories.iter().map(|category| format!("{namespace}{}-", category.as_str())).collect()
     }
 
-    /// The server looks by one of the two only; the other is looked at here.
-    fn filter(&self, wanted: Wanted<'_>) -> SubscriptionFilter {
-        let filter = match wanted.event_types {
-            [] => self
-                .prefixes(wanted.categories)
-                .iter()
-                .fold(SubscriptionFilter::on_stream_name(), |filter, prefix| filter.add_prefix(prefix)),
-            types => SubscriptionFilter::on_event_type().regex(format!("^(?:{})$", types.join("|"))),
-        };
-        filter.max(SEARCH_WINDOW)
+    /// What the server does not look at is looked at here.
+    fn filter(&self, wanted: Wanted<'_>) -> Filter {
+        match wanted.event_types {
+            [] => Filter::by_stream(self.prefixes(wanted.categories)),
+            types => Filter::by_type(types),
+        }
     }
 
     pub async fn read_all(
@@ -91,14 +87,10 @@ impl Streams {
         }
     }
 
-    fn wanted(
-        &self,
-        record: eventstore::RecordedEvent,
-        wanted: Wanted<'_>,
-    ) -> Result<Option<RecordedEvent>, LogError> {
-        let stream = self.parse(record.stream_id()).filter(|stream| {
+    fn wanted(&self, record: Record, wanted: Wanted<'_>) -> Result<Option<RecordedEvent>, LogError> {
+        let stream = self.parse(record.stream()).filter(|stream| {
             (wanted.categories.is_empty() || wanted.categories.contains(&stream.category))
-                && (wanted.event_types.is_empty() || wanted.event_types.contains(&record.event_type.as_str()))
+                && (wanted.event_types.is_empty() || wanted.event_types.contains(&record.event_type()))
                 && record::is_event(&record)
         });
         stream.map(|stream| record::event(stream, record)).transpose()
@@ -109,42 +101,28 @@ impl Streams {
         &self,
         after: Position,
         limit: usize,
-        filter: Option<SubscriptionFilter>,
+        filter: Option<Filter>,
     ) -> Result<Option<Found>, LogError> {
         // The position's own event comes first, where the filter lets it pass.
         let count = limit.saturating_add(1);
-        let at = eventstore::Position { commit: after.0, prepare: after.0 };
-        let options = self.connection.to_read_all().max_count(count).position(match after {
-            Position(0) => StreamPosition::Start,
-            _ => StreamPosition::Position(at),
-        });
-        let options = match filter {
-            Some(filter) => &options.filter(filter),
-            None => &options,
-        };
+        let read = &ReadReq::all(Start::Forth(after.0), count, filter);
         let deadline = self.connection.options.deadline;
-        self.connection
-            .call(|client| async move {
-                let mut records = Vec::new();
-                let mut seen = 0;
-                let read = async {
-                    let mut read = client.read_all(options).await?;
-                    while let Some(event) = read.next().await? {
-                        seen += 1;
-                        records.extend(event.event.filter(|event| event.position.commit > after.0));
-                    }
-                    Ok::<_, Error>(seen < count)
-                };
-                let at_end = match tokio::time::timeout(deadline, read).await {
-                    Ok(Ok(at_end)) => at_end,
-                    // What came before the deadline counts.
-                    Err(_) | Ok(Err(Error::DeadlineExceeded)) if !records.is_empty() => false,
-                    Err(_) | Ok(Err(Error::DeadlineExceeded)) => return Ok(None),
-                    Ok(Err(error)) => return Err(error),
-                };
-                Ok(Some(Found { records, at_end }))
-            })
-            .await
+        let find = |node: Node| async move {
+            let mut records = Vec::new();
+            let answered =
+                tokio::time::timeout(deadline, node.read(deadline, read.clone(), &mut records)).await;
+            let is_over = match answered {
+                Ok(Ok(())) => true,
+                Err(_) => false,
+                Ok(Err(status)) if is_late(&status) => false,
+                Ok(Err(status)) => return Err(status),
+            };
+            let at_end = is_over && records.len() < count;
+            records.retain(|record| record.commit_position > after.0);
+            // What came before the deadline counts.
+            Ok((is_over || !records.is_empty()).then_some(Found { records, at_end }))
+        };
+        self.connection.call(find).await
     }
 
     /// The records after a position, also those that are no events.
@@ -159,24 +137,15 @@ impl Streams {
 
     /// The position of the last event, found among the last records page by page.
     pub async fn last_position(&self) -> Result<Position, LogError> {
-        let filter = self.filter(Wanted { categories: &[], event_types: &[] });
-        let options = self.connection.to_read_all().filter(filter).max_count(LAST);
-        let mut options = options.position(StreamPosition::End);
+        let mut from = Start::End;
         loop {
-            let of = &options;
-            let call = |client: eventstore::Client| async move {
-                let (mut read, mut records) = (client.read_all(of).await?, Vec::new());
-                while let Some(event) = read.next().await? {
-                    records.extend(event.event);
-                }
-                Ok(records)
-            };
-            let records = self.connection.call(call).await?;
+            let filter = self.filter(Wanted { categories: &[], event_types: &[] });
+            let records = self.connection.read(ReadReq::all(from, LAST, Some(filter))).await?;
             if let Some(last) = records.iter().find(|record| record::is_event(record)) {
                 return record::position(last);
             }
             let Some(record) = records.last() else { return Ok(Position::default()) };
-            options = options.position(StreamPosition::Position(record.position));
+            from = Start::Back(record.commit_position);
         }
     }
 }

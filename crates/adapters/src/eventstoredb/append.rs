@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use eventstore::{Error, StreamState};
 use octocity_domain::CommandId;
 use octocity_log::{Append, AppendError, Appended, LogError, Position, StreamId};
 
@@ -14,6 +13,7 @@ use super::head::Head;
 use super::record;
 use super::streams::Streams;
 use super::tail::Tail;
+use super::wire::Expected;
 
 /// What EventStoreDB takes in one append (its `MaxAppendSize`), less what the protocol adds.
 pub const LARGEST_APPEND: usize = 1024 * 1024 - 1024;
@@ -106,18 +106,8 @@ impl Streams {
         encoded: &Encoded,
     ) -> Result<Option<Position>, LogError> {
         let name = &*self.name(stream);
-        let state = record.checked_sub(1).map_or(StreamState::NoStream, StreamState::StreamRevision);
-        let options = &self.connection.to_append().stream_state(state);
-        let append = |client: eventstore::Client| async move {
-            match client.append_to_stream(name, options, encoded.records.clone()).await {
-                Ok(written) => Ok(Some(written.position.commit)),
-                Err(Error::WrongExpectedVersion { .. }) => Ok(None),
-                // Some of its records stand there, which only another batch can have brought.
-                Err(Error::Grpc { message, .. }) if message == "Invalid Transaction" => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        match self.connection.call(append).await? {
+        let sent = self.connection.append(name, Expected::Records(record), &encoded.records).await?;
+        match sent {
             // To a repeated batch it may name no position.
             Some(0) => {
                 let last = record + encoded.records.len() as u64 - 1;

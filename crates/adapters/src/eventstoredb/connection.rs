@@ -1,15 +1,19 @@
-//! The client of EventStoreDB, made anew where it gave up, and what is asked again.
+//! At which node calls are made, and what is asked again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use eventstore::{
-    AppendToStreamOptions, Client, ClientSettings, Credentials, Error, ReadAllOptions, ReadStreamOptions,
-};
 use octocity_log::LogError;
 use thiserror::Error;
+use tonic::Status;
 
 use super::EventStoreOptions;
+use super::fault::{Fault, REFUSED, fault};
+use super::node::{Node, no_answer};
+use super::nodes::Nodes;
+use super::wire::{AppendReq, Expected, Proposed, ReadReq, Record};
+use crate::clock::shortened;
 
 /// Why a log cannot be opened.
 #[derive(Debug, Error)]
@@ -26,10 +30,15 @@ pub enum OpenError {
     #[error("{0} cannot be read as a certificate or key; check the paths in the connection string.")]
     Certificate(String),
     #[error(
-        "EventStoreDB at {hosts} cannot be reached ({reason}); check that it runs and that the connection \
-         string names it."
+        "EventStoreDB at {hosts} cannot be reached ({reason}); check that it runs, that the connection string names \
+         it, and that it speaks TLS or has tls=false there."
     )]
     Unreachable { hosts: String, reason: String },
+    #[error(
+        "The certificate of EventStoreDB at {hosts} is not trusted ({reason}); name who signed it by tlsCaFile in the \
+         connection string, and each host as its certificate does."
+    )]
+    Untrusted { hosts: String, reason: String },
     #[error("EventStoreDB at {hosts} refuses the user; check user and password.")]
     Refused { hosts: String },
     #[error("EventStoreDB at {hosts} is older than 22.10, and does not tell positions; upgrade it.")]
@@ -49,66 +58,60 @@ pub enum OpenError {
     Foreign { hosts: String, stream: String },
 }
 
-/// Why a call has no answer.
-enum Fault {
-    /// Asked again, it may have one; `lost`: not from this client, which has given up.
-    Transient {
-        reason: String,
-        lost: bool,
-    },
-    Final(LogError),
+/// The node that calls are made at.
+struct Current {
+    /// Rises with each change.
+    number: u64,
+    node: Node,
+    /// How many of the named ones were turned to.
+    turns: usize,
 }
 
-/// What stands for the refusal of a user, where nothing but the error's text is left.
-const REFUSED: &str = "EventStoreDB refuses the user; check user and password";
-
 pub struct Connection {
-    pub settings: ClientSettings,
+    pub nodes: Nodes,
     pub options: EventStoreOptions,
-    /// With a number that rises with each one made.
-    client: Mutex<(u64, Client)>,
+    current: Mutex<Current>,
+    /// Whether the last call was not answered: it is logged when that begins and when it is over.
+    is_away: AtomicBool,
 }
 
 impl Connection {
-    pub fn new(settings: ClientSettings, options: EventStoreOptions) -> Result<Self, OpenError> {
-        let client =
-            Client::new(settings.clone()).map_err(|error| OpenError::Certificate(error.to_string()))?;
-        Ok(Self { settings, options, client: Mutex::new((0, client)) })
+    pub fn new(nodes: Nodes, options: EventStoreOptions) -> Self {
+        let current = Current { number: 0, node: nodes.in_turn(0), turns: 1 };
+        Self { nodes, options, current: Mutex::new(current), is_away: AtomicBool::new(false) }
     }
 
-    pub fn to_append(&self) -> AppendToStreamOptions {
-        let options = AppendToStreamOptions::default().requires_leader(true).deadline(self.options.deadline);
-        match self.credentials() {
-            Some(credentials) => options.authenticated(credentials),
-            None => options,
-        }
+    /// The position of the last of the records, 0 where it is not said. None: something else stands there.
+    pub async fn append(
+        &self,
+        stream: &str,
+        expected: Expected,
+        records: &[Proposed],
+    ) -> Result<Option<u64>, LogError> {
+        let append = |node: Node| async move {
+            match node.append(self.options.deadline, AppendReq::all(stream, expected, records)).await {
+                Ok(answer) => {
+                    Ok(answer.success.map(|done| done.position.map_or(0, |position| position.commit)))
+                }
+                // Some of its records stand there, which only another batch can have brought.
+                Err(status) if status.message() == "Invalid Transaction" => Ok(None),
+                Err(status) => Err(status),
+            }
+        };
+        self.call(append).await
     }
 
-    pub fn to_read(&self) -> ReadStreamOptions {
-        let options = ReadStreamOptions::default().requires_leader(true).deadline(self.options.deadline);
-        match self.credentials() {
-            Some(credentials) => options.authenticated(credentials),
-            None => options,
-        }
-    }
-
-    pub fn to_read_all(&self) -> ReadAllOptions {
-        let options = ReadAllOptions::default().requires_leader(true).deadline(self.options.deadline);
-        match self.credentials() {
-            Some(credentials) => options.authenticated(credentials),
-            None => options,
-        }
-    }
-
-    /// The client takes a user out of the connection string only, and there not every password can stand.
-    fn credentials(&self) -> Option<Credentials> {
-        let user = self.options.user.as_ref()?;
-        Some(Credentials::new(user.name.clone(), user.password.clone()))
+    pub async fn read(&self, read: ReadReq) -> Result<Vec<Record>, LogError> {
+        let read = &read;
+        let records = |node: Node| async move {
+            let mut records = Vec::new();
+            node.read(self.options.deadline, read.clone(), &mut records).await.map(|()| records)
+        };
+        self.call(records).await
     }
 
     pub fn hosts(&self) -> String {
-        let hosts = self.settings.hosts().iter().map(|host| format!("{}:{}", host.host, host.port));
-        hosts.collect::<Vec<_>>().join(",")
+        self.nodes.hosts().join(",")
     }
 
     /// The fault of the first call, as whoever configures it is told.
@@ -116,93 +119,82 @@ impl Connection {
         let (hosts, reason) = (self.hosts(), error.to_string());
         match error {
             LogError::Unavailable(reason) if reason == REFUSED => OpenError::Refused { hosts },
+            // As rustls says it.
+            LogError::Unavailable(reason) if reason.starts_with("invalid peer certificate") => {
+                OpenError::Untrusted { hosts, reason }
+            }
             LogError::Unavailable(reason) => OpenError::Unreachable { hosts, reason },
             _ => OpenError::Unreachable { hosts, reason },
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u64, Client)> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Once it cannot reach a node, the client answers nothing any more; another one begins with the hosts again.
-    fn renew(&self, seen: u64) {
-        match Client::new(self.settings.clone()) {
-            Ok(client) => {
-                let mut current = self.lock();
-                if current.0 == seen {
-                    *current = (seen + 1, client);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "no new client of EventStoreDB could be made"),
+    /// Makes calls at the leader, or, where none is named, at the next of the named nodes; unless another call has
+    /// turned to one since.
+    fn turn(&self, seen: u64, leader: Option<&str>) {
+        let mut current = self.lock();
+        if current.number != seen {
+            return;
         }
+        current.number += 1;
+        if let Some(leader) = leader.and_then(|leader| self.nodes.at(leader)) {
+            current.node = leader;
+            return;
+        }
+        current.node = self.nodes.in_turn(current.turns);
+        current.turns += 1;
     }
 
-    /// What the call answers, asked again with growing pauses while the fault is a passing one.
-    pub async fn call<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, LogError>
+    /// What the call answers, asked again with growing pauses while the fault is a passing one, but not for long: a car
+    /// stands at the gate, and whoever is told of the fault may ask again under the same id.
+    pub async fn call<T, F>(&self, call: impl Fn(Node) -> F) -> Result<T, LogError>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<T, Status>>,
     {
+        let (begun, longest) = (Instant::now(), 2 * self.options.deadline);
         let mut pause = self.options.first_pause;
-        let mut attempt = 1;
+        let (mut attempt, mut is_sent_on) = (1, false);
         loop {
-            let (number, client) = self.lock().clone();
-            // The client itself waits for ever where a connection is silent.
-            let answer =
-                tokio::time::timeout(self.options.deadline + Duration::from_secs(1), call(client)).await;
-            let fault = match answer.unwrap_or(Err(Error::DeadlineExceeded)) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => self.fault(&error),
+            let (number, node) = {
+                let current = self.lock();
+                (current.number, current.node.clone())
             };
-            let (reason, lost) = match fault {
-                Fault::Final(error) => return Err(error),
-                Fault::Transient { reason, .. } if attempt >= self.options.attempts => {
-                    return Err(LogError::Unavailable(reason));
+            // The way to the node may be silent; what it answers itself at the deadline says more.
+            let longest_call = self.options.deadline + Duration::from_secs(1);
+            let answer = tokio::time::timeout(longest_call, call(node)).await;
+            let reason = match answer.map_err(|_| no_answer()).flatten().map_err(fault) {
+                Ok(answer) => {
+                    if self.is_away.swap(false, Ordering::Relaxed) {
+                        tracing::info!("EventStoreDB answers again");
+                    }
+                    return Ok(answer);
                 }
-                Fault::Transient { reason, lost } => (reason, lost),
+                Err(Fault::Final(error)) => return Err(error),
+                Err(Fault::Busy(reason)) => reason,
+                Err(Fault::Away(reason)) => {
+                    self.turn(number, None);
+                    reason
+                }
+                Err(Fault::NotLeader(leader)) => {
+                    self.turn(number, Some(&leader));
+                    if !std::mem::replace(&mut is_sent_on, true) {
+                        continue;
+                    }
+                    format!("{leader} is said to lead and does not")
+                }
             };
-            tracing::warn!(reason, attempt, "EventStoreDB did not answer and is asked again");
-            if lost {
-                self.renew(number);
+            if attempt >= self.options.attempts || begun.elapsed() >= longest {
+                return Err(LogError::Unavailable(reason));
             }
-            tokio::time::sleep(pause).await;
+            if !self.is_away.swap(true, Ordering::Relaxed) {
+                tracing::warn!(reason, "EventStoreDB did not answer and is asked again");
+            }
+            tokio::time::sleep(shortened(pause)).await;
             pause = (pause * 2).min(self.options.longest_pause);
             attempt += 1;
         }
     }
-
-    fn fault(&self, error: &Error) -> Fault {
-        let transient = |lost| Fault::Transient { reason: reason(error), lost };
-        match error {
-            Error::ConnectionClosed | Error::GrpcConnectionError(_) => transient(true),
-            // The client stays with the node that it chose once, whatever becomes of it.
-            Error::ServerError(_) | Error::DeadlineExceeded => transient(self.settings.hosts().len() > 1),
-            // It goes to the leader by itself.
-            Error::NotLeaderException(_) => transient(false),
-            Error::Grpc { code, .. } if is_passing(*code) => transient(false),
-            Error::AccessDenied => Fault::Final(LogError::Unavailable(REFUSED.to_owned())),
-            Error::ResourceDeleted => {
-                Fault::Final(LogError::Damaged("one of its streams was deleted in EventStoreDB".to_owned()))
-            }
-            other => Fault::Final(LogError::Unavailable(reason(other))),
-        }
-    }
-}
-
-/// The server's own words, without what the client writes around them.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::ConnectionClosed | Error::GrpcConnectionError(_) => "no connection".to_owned(),
-        Error::DeadlineExceeded => "no answer in time".to_owned(),
-        Error::Grpc { message, .. } => message.clone(),
-        Error::ServerError(status) => {
-            let said = status.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
-            said.map_or_else(|| status.clone(), |(said, _)| said.to_owned())
-        }
-        other => other.to_string(),
-    }
-}
-
-fn is_passing(code: tonic::Code) -> bool {
-    matches!(code, tonic::Code::Aborted | tonic::Code::Cancelled | tonic::Code::ResourceExhausted)
 }

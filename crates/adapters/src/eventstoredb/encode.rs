@@ -1,16 +1,15 @@
 //! A batch as the records of one append.
 
-use eventstore::EventData;
 use octocity_domain::{CommandId, Timestamp, derived_uuid};
-use octocity_log::{Append, LedgerEntry, LogError, NewEvent, Position, json_fault};
-use serde_json::value::RawValue;
+use octocity_log::{Append, LogError, NewEvent, Position, json_fault};
 use uuid::Uuid;
 
 use super::record::{Entry, Metadata, REFUSED, Stand, Standing};
+use super::wire::Proposed;
 
 /// A batch as records.
 pub struct Encoded {
-    pub records: Vec<EventData>,
+    pub records: Vec<Proposed>,
     /// For each record, the highest command id of all before it.
     pub ceilings: Vec<Option<CommandId>>,
     /// For each command, which record has its entry.
@@ -21,15 +20,13 @@ pub struct Encoded {
 
 /// `ceiling` is the highest id that the stream's ledger has; `at` is where the log is.
 pub fn encode(batch: &Append, ceiling: Option<CommandId>, at: Position) -> Result<Encoded, LogError> {
-    let places = places(batch);
+    // Where the reply to each of them is, too: a repeat names the position that the first reply named.
+    let last = batch.events.len().saturating_sub(1);
     let mut ledgers: Vec<Vec<Entry>> = Vec::new();
     ledgers.resize_with(batch.events.len().max(1), Vec::new);
-    for (entry, place) in batch.entries.iter().zip(&places) {
-        ledgers[*place].push(Entry::of(entry)?);
-    }
-    let ids: Vec<(CommandId, usize)> =
-        batch.entries.iter().map(|entry| entry.command_id).zip(places).collect();
-    let mut encoded = Encoded { records: Vec::new(), ceilings: Vec::new(), places: ids, bytes: 0 };
+    ledgers[last] = batch.entries.iter().map(Entry::of).collect::<Result<_, _>>()?;
+    let places = batch.entries.iter().map(|entry| (entry.command_id, last)).collect();
+    let mut encoded = Encoded { records: Vec::new(), ceilings: Vec::new(), places, bytes: 0 };
     let mut ceiling = ceiling;
     for (number, ledger) in ledgers.into_iter().enumerate() {
         encoded.ceilings.push(ceiling);
@@ -42,18 +39,6 @@ pub fn encode(batch: &Append, ceiling: Option<CommandId>, at: Position) -> Resul
     Ok(encoded)
 }
 
-/// For each entry the event that it stands at: its command's last one, or the one before it.
-fn places(batch: &Append) -> Vec<usize> {
-    let place = |entry: &LedgerEntry| {
-        let end = entry.first_revision + u64::from(entry.events);
-        end.checked_sub(batch.expected + 1).map(|place| place as usize)
-    };
-    let places: Vec<Option<usize>> = batch.entries.iter().map(place).collect();
-    // What stands before the batch's first event stands beside the first command that has one.
-    let first = places.iter().flatten().next().copied().unwrap_or_default();
-    places.into_iter().map(|place| place.unwrap_or(first)).collect()
-}
-
 impl Encoded {
     fn push(&mut self, batch: &Append, event: Option<&NewEvent>, stand: Stand) -> Result<(), LogError> {
         let (event_type, data, metadata) = match event {
@@ -63,9 +48,7 @@ impl Encoded {
         let metadata = metadata.map_err(unwritable)?;
         self.bytes += data.len() + metadata.len() + 2 * event_type.len();
         let id = record_id(batch, &metadata, data);
-        let data: &RawValue = serde_json::from_slice(data).map_err(unwritable)?;
-        let record = EventData::json(event_type, &data).map_err(unwritable)?;
-        self.records.push(record.id(id).metadata(metadata.into()));
+        self.records.push(Proposed::new(id, event_type, metadata, data.to_vec()));
         Ok(())
     }
 }

@@ -1,14 +1,22 @@
 //! The log's head: follows what everybody appends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use octocity_log::Position;
+use octocity_log::{LogError, Position, Retry};
 use tokio::sync::watch;
 
 use super::EventStoreOptions;
-use super::record::REFUSED;
-use super::subscription::Subscriber;
+use super::fault::reason;
+use super::nodes::Nodes;
+use super::record;
+use super::wire::Filter;
+use crate::clock::shortened;
 use crate::counters::Counters;
+use crate::outage::Outage;
+
+/// How soon a server that told nothing since a call failed is asked again.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The last event known to be durable. It never goes back.
 #[derive(Clone)]
@@ -38,36 +46,48 @@ impl Head {
 }
 
 /// Follows for ever. A subscription that ends, with an error or without, is opened again after a pause that grows until
-/// one has told something: then the server is there again, whatever became of the last append.
+/// one has told something: then the server is there again, whatever became of the last append. Begin and end are logged.
 pub async fn follow(
     head: Head,
-    subscriber: Subscriber,
+    nodes: Nodes,
     prefixes: Vec<String>,
     options: EventStoreOptions,
-    counters: Arc<Counters>,
+    (counters, silence): (Arc<Counters>, Outage),
 ) {
-    let mut pause = options.first_pause;
+    let mut retry = Retry::new(options.first_pause, options.longest_pause);
     for attempt in 0.. {
-        let reason = match subscriber.subscribe(attempt, head.get().0, &prefixes).await {
-            Err(status) => status.message().to_owned(),
-            Ok(mut told) => loop {
-                match told.message().await {
-                    Ok(Some(told)) => {
-                        pause = options.first_pause;
-                        counters.set_failure(None);
-                        if let Some((event_type, position)) = told.event()
-                            && event_type != REFUSED
-                        {
-                            head.raise(Position(position));
+        let reason =
+            match nodes.in_turn(attempt).subscribe(head.get().0, Filter::by_stream(prefixes.clone())).await {
+                Err(status) => reason(&status),
+                Ok(mut told) => loop {
+                    let message = match tokio::time::timeout(LOOK, told.message()).await {
+                        Ok(message) => message,
+                        // A node that is not ready is sent no commands: whether it is there again must show otherwise.
+                        Err(_) if matches!(counters.failure(), Some(LogError::Unavailable(_))) => {
+                            break "a call was not answered".to_owned();
                         }
+                        Err(_) => continue,
+                    };
+                    match message {
+                        Ok(Some(told)) => {
+                            if retry.is_over() {
+                                tracing::info!("EventStoreDB tells what is appended again");
+                            }
+                            silence.is_over();
+                            counters.set_failure(None);
+                            if let Some(event) = told.record().filter(record::is_event) {
+                                head.raise(Position(event.commit_position));
+                            }
+                        }
+                        Ok(None) => break "the server ended it".to_owned(),
+                        Err(status) => break reason(&status),
                     }
-                    Ok(None) => break "the server ended it".to_owned(),
-                    Err(status) => break status.message().to_owned(),
-                }
-            },
-        };
-        tracing::warn!(reason, "the subscription to EventStoreDB is cut and is opened again");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(options.longest_pause);
+                },
+            };
+        silence.begins();
+        if retry.begins() {
+            tracing::warn!(reason, "the subscription to EventStoreDB is cut and is opened again");
+        }
+        tokio::time::sleep(shortened(retry.pause().unwrap_or_default())).await;
     }
 }

@@ -1,6 +1,5 @@
 //! Which log it is: what the last record of the stream `octocity-log` says.
 
-use eventstore::{Error, EventData, StreamState};
 use octocity_log::{LogError, LogId, Position};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use uuid::Uuid;
 use super::connection::OpenError;
 use super::record;
 use super::streams::{Start, Streams};
+use super::wire::{Expected, Proposed, Record};
 use crate::clock::new_command_id;
 
 /// The type of the record that opens a log. This is the storage format.
@@ -90,16 +90,16 @@ impl Streams {
         }
     }
 
-    fn read_standing(&self, last: &eventstore::RecordedEvent) -> Result<Standing, OpenError> {
+    fn read_standing(&self, last: &Record) -> Result<Standing, OpenError> {
         let hosts = self.connection.hosts();
-        match last.as_json::<Form>() {
+        match record::data::<Form>(last) {
             Ok(Form { form }) if form > FORM => {
                 return Err(OpenError::Newer { hosts, found: form, known: FORM });
             }
             Ok(_) if record::position(last).is_err() => return Err(OpenError::Old { hosts }),
             _ => {}
         }
-        match &*last.event_type {
+        match last.event_type() {
             OPENED => {
                 let LogOpened { id, epoch, migrated, .. } = self.read_identity(last)?;
                 Ok(Standing::Open(Identity { id: LogId(id), epoch, migrated }))
@@ -112,11 +112,8 @@ impl Streams {
         }
     }
 
-    pub fn read_identity<T: DeserializeOwned>(
-        &self,
-        record: &eventstore::RecordedEvent,
-    ) -> Result<T, OpenError> {
-        record.as_json().map_err(|_| self.foreign())
+    pub fn read_identity<T: DeserializeOwned>(&self, record: &Record) -> Result<T, OpenError> {
+        record::data(record).map_err(|_| self.foreign())
     }
 
     fn foreign(&self) -> OpenError {
@@ -153,15 +150,9 @@ impl Streams {
     ) -> Result<bool, LogError> {
         let name = &*self.identity_name();
         let unwritable = |_| LogError::Damaged(format!("{name} cannot be written"));
-        let event = &EventData::json(event_type, record).map_err(unwritable)?;
-        let state = records.checked_sub(1).map_or(StreamState::NoStream, StreamState::StreamRevision);
-        let options = &self.connection.to_append().stream_state(state);
-        let append = |client: eventstore::Client| async move {
-            match client.append_to_stream(name, options, event.clone()).await {
-                Err(Error::WrongExpectedVersion { .. }) => Ok(false),
-                written => written.map(|_| true),
-            }
-        };
-        self.connection.call(append).await
+        let data = serde_json::to_vec(record).map_err(unwritable)?;
+        let record = Proposed::new(new_command_id().uuid(), event_type, Vec::new(), data);
+        let noted = self.connection.append(name, Expected::Records(records), &[record]).await?;
+        Ok(noted.is_some())
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use eventstore::{EventData, StreamState};
 use octocity_domain::{CommandId, Timestamp, derived_uuid};
 use octocity_log::{LogError, StreamId};
 use serde::{Deserialize, Serialize};
 
+use super::record;
 use super::streams::{Start, Streams};
+use super::wire::{Expected, Proposed};
 
 /// The type of a note of late ids. This is the storage format.
 const LATE: &str = "LateCommands";
@@ -29,7 +30,7 @@ impl Streams {
         loop {
             let records = self.records(&name, Start::Forth(next), PAGE).await?;
             for record in &records {
-                let late: Late = record.as_json().map_err(|_| {
+                let late: Late = record::data(record).map_err(|_| {
                     LogError::Damaged(format!("a note of late commands cannot be read in {name}"))
                 })?;
                 noted.extend(late.ids);
@@ -51,15 +52,10 @@ impl Streams {
             let name = self.late_name(stream, hour);
             let note = serde_json::to_vec(&ids).unwrap_or_default();
             let id = derived_uuid(Timestamp::default(), &[b"late", name.as_bytes(), &note]);
-            let note = EventData::json(LATE, &Late { ids })
-                .map_err(|_| LogError::Damaged("a note of late commands cannot be written".to_owned()))?
-                .id(id);
-            let options = &self.connection.to_append().stream_state(StreamState::Any);
-            let (name, note) = (&*name, &note);
-            let append = |client: eventstore::Client| async move {
-                client.append_to_stream(name, options, note.clone()).await
-            };
-            self.connection.call(append).await?;
+            let data = serde_json::to_vec(&Late { ids })
+                .map_err(|_| LogError::Damaged("a note of late commands cannot be written".to_owned()))?;
+            let note = Proposed::new(id, LATE, Vec::new(), data);
+            self.connection.append(&name, Expected::Any, &[note]).await?;
         }
         Ok(())
     }

@@ -6,8 +6,8 @@
 //! - **namespace**: what the names of all streams begin with, so that several installations share a server.
 //!
 //! One aggregate is one stream, `<category>-<id>`; the ledger is in its records, and there is no second store. A
-//! position is the commit position in `$all`; all commands of a batch are told that of its last event, a repeat that of
-//! the command's own. The log's id and epoch stand in a stream of their own, `octocity-log`.
+//! position is the commit position in `$all`; all commands of a batch are told that of its last event. The log's id and
+//! epoch stand in a stream of their own, `octocity-log`.
 //!
 //! Nothing is forgotten: `prune_ledger` does nothing, and ids older than the retention are still answered.
 
@@ -15,14 +15,17 @@ mod all;
 mod append;
 mod connection;
 mod encode;
+mod fault;
 mod head;
 mod identity;
 mod late;
 mod ledger;
 mod migration;
+mod node;
+mod nodes;
 mod record;
+mod settings;
 mod streams;
-mod subscription;
 mod tail;
 mod wire;
 
@@ -31,7 +34,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use eventstore::ClientSettings;
 use octocity_domain::{Category, CommandId, Timestamp};
 use octocity_log::{
     Append, AppendError, Appended, EventLog, LedgerEntry, LedgerWindow, LogError, LogId, Page, Position,
@@ -44,8 +46,8 @@ use all::Wanted;
 use connection::Connection;
 use head::Head;
 use identity::{Identity, Standing};
+use nodes::Nodes;
 use streams::Streams;
-use subscription::Subscriber;
 use tail::Tail;
 
 pub use connection::OpenError;
@@ -53,6 +55,7 @@ pub use identity::Migrated;
 pub use migration::{Begun, Entries, Migration, MigrationError};
 
 use crate::counters::{Counters, LogCounters};
+use crate::outage::Outage;
 
 /// Who we are to EventStoreDB.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,7 +78,7 @@ pub struct EventStoreOptions {
     pub user: Option<User>,
     /// What the names of its streams begin with.
     pub namespace: String,
-    /// How long one call may take.
+    /// How long one call may take; all attempts together, twice as long. EventStoreDB itself gives up an append sooner.
     pub deadline: Duration,
     /// How often a call is made before its fault is told.
     pub attempts: u32,
@@ -89,8 +92,8 @@ impl Default for EventStoreOptions {
         Self {
             user: None,
             namespace: String::new(),
-            deadline: Duration::from_secs(10),
-            attempts: 5,
+            deadline: Duration::from_secs(5),
+            attempts: 7,
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(2),
         }
@@ -99,9 +102,13 @@ impl Default for EventStoreOptions {
 
 pub struct EventStoreLog {
     identity: Identity,
+    /// Where positions of the epoch before are here, in rising order.
+    pages: Vec<(Position, Position)>,
     streams: Streams,
     head: Head,
     counters: Arc<Counters>,
+    /// Begins when the server no longer tells what is appended.
+    silence: Outage,
     following: JoinHandle<()>,
 }
 
@@ -109,14 +116,21 @@ impl EventStoreLog {
     /// Connects, and makes the log where there is none. A server that does not answer at once is an error, not waited
     /// for. Must be called within a tokio runtime.
     pub async fn open(connection_string: &str, options: EventStoreOptions) -> Result<Self, OpenError> {
-        let (subscriber, first) = connect(connection_string, &options)?;
+        let first = connect(connection_string, &options)?;
         let identity = first.opened().await?;
+        let pages = match identity.migrated {
+            Some(_) => first.pages().await?.0,
+            None => Vec::new(),
+        };
         let last = first.last_position().await.map_err(|error| first.connection.open_error(error))?;
-        let streams = Streams::new(Connection::new(first.connection.settings, options.clone())?);
+        let nodes = first.connection.nodes;
+        let streams = Streams::new(Connection::new(nodes.clone(), options.clone()));
         let (head, counters) = (Head::new(last), Arc::new(Counters::default()));
         let prefixes = streams.prefixes(&[]);
-        let following = head::follow(head.clone(), subscriber, prefixes, options, Arc::clone(&counters));
-        Ok(Self { identity, streams, head, counters, following: tokio::spawn(following) })
+        let silence = Outage::default();
+        let told = (Arc::clone(&counters), silence.clone());
+        let following = tokio::spawn(head::follow(head.clone(), nodes, prefixes, options, told));
+        Ok(Self { identity, pages, streams, head, counters, silence, following })
     }
 
     /// Where the log would be and which it is, and whether it is there; it is not made.
@@ -124,7 +138,7 @@ impl EventStoreLog {
         connection_string: &str,
         options: &EventStoreOptions,
     ) -> Result<(String, bool), OpenError> {
-        let (_, streams) = connect(connection_string, options)?;
+        let streams = connect(connection_string, options)?;
         let hosts = streams.connection.hosts();
         match streams.standing().await? {
             Standing::Open(Identity { id, epoch, .. }) => {
@@ -139,9 +153,10 @@ impl EventStoreLog {
         self.counters.read()
     }
 
-    /// Why nothing could be stored; None once an append went well again, or the server is heard again.
+    /// Why nothing can be stored; None once an append went well again, or the server is heard again.
     pub fn failure(&self) -> Option<LogError> {
-        self.counters.failure()
+        let silent = || LogError::Unavailable("EventStoreDB does not answer".to_owned());
+        self.counters.failure().or_else(|| self.silence.lasts().then(silent))
     }
 
     /// What `look` makes of the stream's tail as it is in the store now.
@@ -152,20 +167,27 @@ impl EventStoreLog {
     ) -> Result<T, LogError> {
         let remembered = self.streams.remembered(stream);
         let mut held = remembered.tail.lock().await;
-        let tail = self.streams.refresh(stream, held.take()).await?;
-        let result = look(&tail).await;
-        *held = Some(tail);
-        result
+        let looked = async {
+            let tail = self.streams.refresh(stream, held.take()).await?;
+            let result = look(&tail).await;
+            *held = Some(tail);
+            result
+        };
+        looked.await.inspect_err(|error| self.not_stored(error))
+    }
+
+    /// Commands whose stream cannot be read are not stored either.
+    fn not_stored(&self, error: &LogError) {
+        self.counters.failed();
+        self.counters.set_failure(Some(error.clone()));
     }
 }
 
-/// For the first calls: each is made once.
-fn connect(connection_string: &str, options: &EventStoreOptions) -> Result<(Subscriber, Streams), OpenError> {
-    // The parser's own sentence repeats the string, and with it the password.
-    let settings: ClientSettings = connection_string.parse().map_err(|_| OpenError::Settings)?;
-    let subscriber = Subscriber::new(&settings, options.user.as_ref())?;
-    let once = EventStoreOptions { attempts: 1, ..options.clone() };
-    Ok((subscriber, Streams::new(Connection::new(settings, once)?)))
+/// For the first calls: each is made once at every node.
+fn connect(connection_string: &str, options: &EventStoreOptions) -> Result<Streams, OpenError> {
+    let nodes = Nodes::try_new(connection_string, options.user.as_ref())?;
+    let once = EventStoreOptions { attempts: nodes.hosts().len() as u32, ..options.clone() };
+    Ok(Streams::new(Connection::new(nodes, once)))
 }
 
 impl Drop for EventStoreLog {
@@ -188,6 +210,13 @@ impl EventLog for EventStoreLog {
         self.identity.migrated.as_ref().map_or(Position::default(), |migrated| Position(migrated.to))
     }
 
+    /// All of a page of the migration stands before the next one begins.
+    fn resumed(&self, epoch: u32, position: Position) -> Position {
+        let pages = if epoch + 1 == self.identity.epoch { &self.pages[..] } else { &[] };
+        let before = pages.iter().take_while(|(old, _)| *old <= position).last();
+        before.map_or(Position::default(), |(_, here)| *here)
+    }
+
     async fn append(&self, batch: Append) -> Result<Appended, AppendError> {
         let (begun, events, entries) = (Instant::now(), batch.events.len(), batch.entries.len());
         let appended = self.streams.append(&self.head, batch).await;
@@ -197,10 +226,7 @@ impl EventLog for EventStoreLog {
                 self.counters.appended(events, entries);
                 self.counters.set_failure(None);
             }
-            Err(AppendError::Log(error)) => {
-                self.counters.failed();
-                self.counters.set_failure(Some(error.clone()));
-            }
+            Err(AppendError::Log(error)) => self.not_stored(error),
             Err(AppendError::WrongRevision { .. } | AppendError::CommandKnown(_)) => {}
         }
         appended
@@ -212,7 +238,8 @@ impl EventLog for EventStoreLog {
         from: u64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.streams.read(stream, from, limit).await
+        let read = self.streams.read(stream, from, limit).await;
+        read.inspect_err(|error| self.not_stored(error))
     }
 
     async fn read_stream_back(

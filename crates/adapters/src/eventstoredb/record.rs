@@ -1,8 +1,8 @@
 //! How events and ledger entries stand in EventStoreDB's records.
 //!
-//! An entry stands in the metadata of its command's last event, so that one record tells its position. The entry of a
-//! command without events stands beside that of its neighbour; where the whole batch has no event, the entries
-//! make a record of their own type, which no reader of events sees.
+//! All entries of a batch stand in the metadata of its last event, whose position all its replies name, so that one record
+//! tells it again. Where the whole batch has no event, the entries make a record of their own type, which no reader of
+//! events sees.
 
 use std::sync::Arc;
 
@@ -10,8 +10,11 @@ use octocity_domain::{CommandId, FacilityId, Timestamp};
 use octocity_log::{
     Actor, EventMeta, LedgerEntry, LogError, Origin, Position, RecordedEvent, StreamId, json_fault,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::wire::Record;
 
 /// The type of a record of commands that appended no events. This is the storage format.
 pub const REFUSED: &str = "CommandsRefused";
@@ -105,18 +108,18 @@ impl Entry {
     }
 }
 
-fn unreadable(record: &eventstore::RecordedEvent, error: &serde_json::Error) -> LogError {
-    let (stream, revision) = (record.stream_id(), record.revision);
-    LogError::Damaged(format!("the metadata of {stream} {revision} cannot be read: {}", json_fault(error)))
+fn unreadable(record: &Record, error: &serde_json::Error) -> LogError {
+    let (stream, number) = (record.stream(), record.number);
+    LogError::Damaged(format!("the metadata of {stream} {number} cannot be read: {}", json_fault(error)))
 }
 
-pub fn is_event(record: &eventstore::RecordedEvent) -> bool {
-    record.event_type != REFUSED
+pub fn is_event(record: &Record) -> bool {
+    record.event_type() != REFUSED
 }
 
 /// Servers before 22.6 do not say where in `$all` the events of a stream stand.
-pub fn position(record: &eventstore::RecordedEvent) -> Result<Position, LogError> {
-    match record.position.commit {
+pub fn position(record: &Record) -> Result<Position, LogError> {
+    match record.commit_position {
         u64::MAX => {
             let older = "EventStoreDB does not tell positions; version 22.10 or a newer one is needed";
             Err(LogError::Unavailable(older.to_owned()))
@@ -125,10 +128,15 @@ pub fn position(record: &eventstore::RecordedEvent) -> Result<Position, LogError
     }
 }
 
+/// What a record says that is no event.
+pub fn data<T: DeserializeOwned>(record: &Record) -> serde_json::Result<T> {
+    serde_json::from_slice(&record.data)
+}
+
 /// Where a record stands in its stream, and the ledger entries in it.
-pub fn stand(record: &eventstore::RecordedEvent) -> Result<(Stand, Vec<LedgerEntry>), LogError> {
+pub fn stand(record: &Record) -> Result<(Stand, Vec<LedgerEntry>), LogError> {
     let read: Standing<Stand> =
-        serde_json::from_slice(&record.custom_metadata).map_err(|error| unreadable(record, &error))?;
+        serde_json::from_slice(&record.metadata).map_err(|error| unreadable(record, &error))?;
     let mut stand = read.stand;
     let position = match stand.at {
         Some(at) => Position(at),
@@ -139,13 +147,13 @@ pub fn stand(record: &eventstore::RecordedEvent) -> Result<(Stand, Vec<LedgerEnt
     Ok((stand, entries))
 }
 
-pub fn event(stream: StreamId, record: eventstore::RecordedEvent) -> Result<RecordedEvent, LogError> {
+pub fn event(stream: StreamId, record: Record) -> Result<RecordedEvent, LogError> {
     #[derive(Deserialize)]
     struct Revision {
         revision: u64,
     }
     let read: Metadata<Revision> =
-        serde_json::from_slice(&record.custom_metadata).map_err(|error| unreadable(&record, &error))?;
+        serde_json::from_slice(&record.metadata).map_err(|error| unreadable(&record, &error))?;
     let meta = EventMeta {
         actor: read.actor,
         command_id: read.command_id,
@@ -160,9 +168,9 @@ pub fn event(stream: StreamId, record: eventstore::RecordedEvent) -> Result<Reco
         position: position(&record)?,
         stream,
         revision: read.stand.revision,
-        event_type: Arc::from(record.event_type.as_str()),
+        event_type: Arc::from(record.event_type()),
         version: read.version,
-        data: record.data.to_vec(),
+        data: record.data,
         meta,
     })
 }

@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use eventstore::{Error, StreamPosition};
 use octocity_log::{LogError, RecordedEvent, StreamId};
 
 use super::connection::Connection;
 use super::record;
 use super::tail::{Next, Tail};
+use super::wire::{ReadReq, Record};
 
-/// How many records are read at once.
+/// How many records are read at once, at most and at least: some are no events, and each call costs a way there and back.
 const PAGE: usize = 1000;
+const PAGE_AT_LEAST: usize = 16;
 /// How many streams are remembered before those that nobody uses are forgotten.
 const REMEMBERED: usize = 20_000;
 
@@ -40,6 +41,7 @@ pub struct Streams {
     remembered: Mutex<HashMap<StreamId, Arc<Remembered>>>,
 }
 
+/// Where a read begins: by the number of a record in a stream, by its position in `$all`.
 #[derive(Clone, Copy)]
 pub enum Start {
     Forth(u64),
@@ -70,42 +72,11 @@ impl Streams {
         Arc::clone(remembered.entry(stream).or_default())
     }
 
-    pub async fn records(
-        &self,
-        name: &str,
-        from: Start,
-        count: usize,
-    ) -> Result<Vec<eventstore::RecordedEvent>, LogError> {
-        let options = self.connection.to_read().max_count(count);
-        let options = match from {
-            Start::Forth(record) => options.position(StreamPosition::Position(record)),
-            Start::Back(record) => options.position(StreamPosition::Position(record)).backwards(),
-            Start::End => options.position(StreamPosition::End),
-        };
-        let options = &options;
-        self.connection
-            .call(|client| async move {
-                let mut records = Vec::new();
-                let mut read = match client.read_stream(name, options).await {
-                    Err(Error::ResourceNotFound) => return Ok(records),
-                    read => read?,
-                };
-                loop {
-                    match read.next().await {
-                        Ok(Some(record)) => records.extend(record.event),
-                        Ok(None) | Err(Error::ResourceNotFound) => return Ok(records),
-                        Err(error) => return Err(error),
-                    }
-                }
-            })
-            .await
+    pub async fn records(&self, name: &str, from: Start, count: usize) -> Result<Vec<Record>, LogError> {
+        self.connection.read(ReadReq::stream(name, from, count)).await
     }
 
-    pub async fn record(
-        &self,
-        name: &str,
-        record: u64,
-    ) -> Result<Option<eventstore::RecordedEvent>, LogError> {
+    pub async fn record(&self, name: &str, record: u64) -> Result<Option<Record>, LogError> {
         Ok(self.records(name, Start::Forth(record), 1).await?.pop())
     }
 
@@ -122,13 +93,16 @@ impl Streams {
         let name = self.name(stream);
         let mut next = self.record_of(stream, &name, from).await?;
         loop {
-            let count = (limit - events.len()).min(PAGE);
+            let count = (limit - events.len()).clamp(PAGE_AT_LEAST, PAGE);
             let records = self.records(&name, Start::Forth(next), count).await?;
             let at_end = records.len() < count;
             next += records.len() as u64;
+            if let Some(last) = records.last() {
+                self.remembered(stream).remember(Next::behind(last)?);
+            }
             for record in records.into_iter().filter(record::is_event) {
                 let event = record::event(stream, record)?;
-                if event.revision >= from {
+                if event.revision >= from && events.len() < limit {
                     events.push(event);
                 }
             }
@@ -156,19 +130,25 @@ impl Streams {
             _ => Start::End,
         };
         loop {
-            let count = (limit - events.len()).min(PAGE);
+            let count = (limit - events.len()).clamp(PAGE_AT_LEAST, PAGE);
             let records = self.records(&name, from, count).await?;
-            let first = records.last().map_or(0, |record| record.revision);
+            let (Some(newest), Some(oldest)) = (records.first(), records.last()) else { return Ok(events) };
+            if matches!(from, Start::End) {
+                self.remembered(stream).remember(Next::behind(newest)?);
+            }
+            let (first, is_beyond) = (oldest.number, record::stand(oldest)?.0.revision > before);
             for record in records.into_iter().filter(record::is_event) {
                 let event = record::event(stream, record)?;
-                if event.revision < before {
+                if event.revision < before && events.len() < limit {
                     events.push(event);
                 }
             }
             if first == 0 || events.len() == limit {
                 return Ok(events);
             }
-            from = Start::Back(first - 1);
+            // What is far from the end is not reached page by page.
+            let next = if is_beyond { self.record_of(stream, &name, before).await? } else { first };
+            from = Start::Back(next.saturating_sub(1));
         }
     }
 
@@ -201,8 +181,7 @@ impl Streams {
             return Ok(Some(next));
         }
         let Some(last) = self.records(name, Start::End, 1).await?.pop() else { return Ok(None) };
-        let revision = record::stand(&last)?.0.revision + u64::from(record::is_event(&last));
-        let next = Next { record: last.revision + 1, revision };
+        let next = Next::behind(&last)?;
         remembered.remember(next);
         Ok(Some(next))
     }

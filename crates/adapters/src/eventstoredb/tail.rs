@@ -7,6 +7,7 @@ use octocity_log::{LedgerEntry, LedgerWindow, LogError, Position};
 
 use super::encode::Encoded;
 use super::record;
+use super::wire::Record;
 
 /// How many records of a stream are read back, and how many entries are kept.
 pub const WINDOW: usize = 4096;
@@ -26,6 +27,14 @@ pub struct Next {
     pub revision: u64,
 }
 
+impl Next {
+    /// As it was when this record was the last one.
+    pub fn behind(last: &Record) -> Result<Self, LogError> {
+        let revision = record::stand(last)?.0.revision + u64::from(record::is_event(last));
+        Ok(Self { record: last.number + 1, revision })
+    }
+}
+
 #[derive(Default)]
 pub struct Tail {
     pub next: Next,
@@ -42,7 +51,7 @@ pub struct Tail {
 
 impl Tail {
     /// `newest`: the last records of the stream, the last one first.
-    pub fn load(newest: Vec<eventstore::RecordedEvent>) -> Result<Self, LogError> {
+    pub fn load(newest: Vec<Record>) -> Result<Self, LogError> {
         let mut tail = Self::default();
         for (number, record) in newest.iter().rev().enumerate() {
             if number == 0 {
@@ -55,12 +64,11 @@ impl Tail {
     }
 
     /// Takes up the stream's next record.
-    pub fn add(&mut self, record: &eventstore::RecordedEvent) -> Result<(), LogError> {
+    pub fn add(&mut self, record: &Record) -> Result<(), LogError> {
         let (stand, entries) = record::stand(record)?;
-        self.mark(record.revision, stand.ceiling);
-        let is_event = record::is_event(record);
-        self.next = Next { record: record.revision + 1, revision: stand.revision + u64::from(is_event) };
-        if is_event {
+        self.mark(record.number, stand.ceiling);
+        self.next = Next::behind(record)?;
+        if record::is_event(record) {
             self.position = record::position(record)?;
         }
         entries.into_iter().for_each(|entry| self.know(entry));

@@ -23,7 +23,6 @@ use super::options::KafkaOptions;
 use super::reader::{ReaderOptions, ReaderStats};
 use super::record::{Record, decode};
 use super::scanner::Scanner;
-use super::sequence::Sequence;
 
 /// Between two questions to checkpoints that do not answer.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -45,12 +44,9 @@ pub(super) enum Given {
 }
 
 struct Partition {
-    sequence: Sequence,
     /// What stands up to here was applied before, or is no longer kept.
     begun: Position,
     /// The last position read.
-    seen: Position,
-    /// The same, unless a key is held: then the last before that.
     reached: Position,
 }
 
@@ -95,8 +91,7 @@ impl Assignment {
         for (partition, position) in from {
             let (offset, at) = scanner.begin_after(*partition, *position)?;
             places.add_partition_offset(topic, *partition, Offset::Offset(offset))?;
-            let sequence = Sequence::default();
-            begun.insert(*partition, Partition { sequence, begun: at, seen: at, reached: at });
+            begun.insert(*partition, Partition { begun: at, reached: at });
         }
         self.stats.partitions.store(begun.len() as u64, Ordering::Relaxed);
         *self.lock() = begun;
@@ -126,23 +121,12 @@ impl Assignment {
         if record.position() <= partition.begun {
             return Ok(());
         }
-        partition.seen = record.position();
+        partition.reached = record.position();
         match record {
             Record::Watermark(watermark) => {
                 watermark.check(&self.kafka, self.options.log, self.options.epoch)?;
             }
-            Record::Event(event) => {
-                let admitted = partition.sequence.admit(event, &mut gathered.events);
-                admitted.map_err(|missing| KafkaFault::Gap {
-                    topic,
-                    partition: number,
-                    stream: missing.stream.to_string(),
-                    revision: missing.revision,
-                })?;
-            }
-        }
-        if partition.sequence.held_keys() == 0 {
-            partition.reached = partition.seen;
+            Record::Event(event) => gathered.events.push(event),
         }
         gathered.reached.insert(number, partition.reached);
         Ok(())
@@ -151,10 +135,6 @@ impl Assignment {
     /// Which partitions it has, and behind which position each is read.
     pub fn begun(&self) -> BTreeMap<i32, Position> {
         self.lock().iter().map(|(number, partition)| (*number, partition.begun)).collect()
-    }
-
-    pub fn held_keys(&self) -> u64 {
-        self.lock().values().map(|partition| partition.sequence.held_keys() as u64).sum()
     }
 
     fn checkpoints(&self, partitions: &[i32]) -> Result<BTreeMap<i32, Position>, KafkaFault> {

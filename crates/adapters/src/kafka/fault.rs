@@ -27,6 +27,10 @@ pub enum KafkaFault {
          keys would move to other partitions and lose their order"
     )]
     PartitionsDiffer { topic: String, written: i32, configured: i32 },
+    #[error(
+        "the topic '{topic}' has the records of a log, which are not for others; configure another 'events_topic'"
+    )]
+    EventsTopic { topic: String },
     #[error("the topic '{topic}' is of log {found}, and not of {ours}; configure other topics for this log")]
     OtherLog { topic: String, found: String, ours: String },
     #[error(
@@ -40,9 +44,9 @@ pub enum KafkaFault {
     #[error("the topic '{topic}' has forgotten what follows this position; rebuild from the log")]
     TooOld { topic: String },
     #[error(
-        "partition {partition} of the topic '{topic}' lacks revision {revision} of {stream}; rebuild from the log"
+        "neither topic nor log has revision {revision} of {stream}; put the log back in its newest state"
     )]
-    Gap { topic: String, partition: i32, stream: String, revision: u64 },
+    Gap { stream: String, revision: u64 },
     #[error(
         "offset {offset} of partition {partition} of the topic '{topic}' was not written by a relay ({reason}); keep others \
          from writing to it"
@@ -67,6 +71,7 @@ impl KafkaFault {
             Self::TopicNotMade { .. } => "KAFKA_TOPIC_NOT_MADE",
             Self::TooFewPartitions { .. } => "KAFKA_TOO_FEW_PARTITIONS",
             Self::PartitionsDiffer { .. } => "KAFKA_PARTITIONS_DIFFER",
+            Self::EventsTopic { .. } => "KAFKA_EVENTS_TOPIC",
             Self::OtherLog { .. } => "KAFKA_OTHER_LOG",
             Self::AheadOfLog { .. } => "KAFKA_AHEAD_OF_LOG",
             Self::WatermarksLost { .. } => "KAFKA_WATERMARKS_LOST",
@@ -82,7 +87,11 @@ impl KafkaFault {
     /// Whether the same may succeed later, without anybody's doing.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::AheadOfLog { .. } | Self::Fenced | Self::Unavailable(_) => true,
+            Self::Unreachable { .. }
+            | Self::AheadOfLog { .. }
+            | Self::Gap { .. }
+            | Self::Fenced
+            | Self::Unavailable(_) => true,
             Self::Log(fault) => !matches!(fault, LogError::Damaged(_)),
             _ => false,
         }

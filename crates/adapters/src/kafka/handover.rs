@@ -23,10 +23,9 @@ pub(super) struct Gathered {
 
 /// A batch that is applied. Drop it once what it led to is committed: until then its partitions are not given away.
 pub struct Batch {
-    /// Of each key in order, and each once.
+    /// As the topic has them.
     pub events: Vec<RecordedEvent>,
-    /// Up to where each of these partitions is read, this batch included. One with a held key stands still: after
-    /// a restart what follows comes again, and stream and revision tell what was applied.
+    /// Up to where each of these partitions is read, this batch included.
     pub reached: BTreeMap<i32, Position>,
     /// Every partition that the reader has, and behind which position it is read: behind the one that was asked for, or,
     /// where the topic keeps less, behind what it lacks.

@@ -22,6 +22,7 @@ mod reader;
 mod record;
 mod relay;
 mod scanner;
+mod scratch;
 mod sequence;
 mod topics;
 
@@ -32,7 +33,8 @@ pub use projector::Projector;
 pub use reader::{Batch, Checkpoints, Reader, ReaderOptions, ReaderStats};
 pub use record::Watermark;
 pub use relay::{Relay, RelayOptions, RelayStats, Standing};
-pub use topics::prepare;
+pub use scratch::Scratch;
+pub use topics::{check_log, look, prepare, published};
 
 /// Runs what waits for a broker where it holds up nobody else.
 async fn blocking<T: Send + 'static>(

@@ -81,15 +81,19 @@ impl Default for KafkaOptions {
             replication: 1,
             retention_hours: 7 * 24,
             create_topics: true,
-            relay: "octocity-relay".to_owned(),
+            relay: "octocity.log-relay".to_owned(),
             source: "/octocity".to_owned(),
             client: BTreeMap::new(),
-            group: "octocity-projectors".to_owned(),
+            group: "octocity.log-projectors".to_owned(),
         }
     }
 }
 
 impl KafkaOptions {
+    pub(super) fn retention(&self) -> Duration {
+        Duration::from_secs(3_600 * u64::from(self.retention_hours))
+    }
+
     /// What can be judged without asking a broker.
     pub fn check(&self) -> Result<(), KafkaFault> {
         let refuse = |option: &str, reason: &str| {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use octocity_log::{EventLog, Position, Recent, RecordedEvent, Tail, partition_of, partitions_of};
+use octocity_log::{EventLog, Position, Recent, RecordedEvent, Retry, Tail, partition_of, partitions_of};
 use octocity_projections::{Engine, EngineOptions, ReadModels, RowStore, StoreError, views};
 use tokio::sync::watch;
 
@@ -16,9 +16,12 @@ use super::fault::KafkaFault;
 use super::handover::Batch;
 use super::options::KafkaOptions;
 use super::reader::{Reader, ReaderOptions, ReaderStats};
+use super::sequence::Sequence;
+use crate::clock::shortened;
 
-/// Between two tries after a fault.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pauses after a fault, each twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub struct Projector {
     kafka: KafkaOptions,
@@ -29,6 +32,7 @@ pub struct Projector {
     engine: Engine,
     checkpoints: Arc<Stored>,
     stats: Arc<ReaderStats>,
+    retry: Retry,
 }
 
 impl Projector {
@@ -42,10 +46,12 @@ impl Projector {
         let whole = partitions_of(&log, kafka.partitions);
         let engine_options = EngineOptions { sole_owner: false, ..EngineOptions::default() };
         let engine =
-            Engine::of_partitions((id, epoch), BTreeMap::new(), Arc::clone(&rows), engine_options).await?;
+            Engine::of_partitions(Arc::clone(&log), BTreeMap::new(), Arc::clone(&rows), engine_options)
+                .await?;
         let checkpoints = Arc::new(Stored { log, rows });
         let (options, recent) = (ReaderOptions::new(id, epoch), BTreeMap::new());
-        Ok(Self { kafka, options, whole, recent, engine, checkpoints, stats: Arc::default() })
+        let retry = Retry::new(FIRST_PAUSE, LONGEST_PAUSE);
+        Ok(Self { kafka, options, whole, recent, engine, checkpoints, stats: Arc::default(), retry })
     }
 
     pub fn models(&self) -> ReadModels {
@@ -56,9 +62,9 @@ impl Projector {
         Arc::clone(&self.stats)
     }
 
-    /// Runs until it is told to stop, or meets a fault that does not pass. A batch that is under way then is not written.
+    /// Runs until it is told to stop, or meets a fault that does not pass; one that may pass is tried again, and told when
+    /// it begins and when it is over. A batch that is under way then is not written.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), KafkaFault> {
-        let mut is_troubled = false;
         loop {
             let ended = tokio::select! {
                 ended = self.follow() => ended,
@@ -66,16 +72,18 @@ impl Projector {
             };
             self.take_up(&BTreeMap::new());
             let Err(fault) = ended else { continue };
-            // What the topic lacks is in the log, from where the next reader begins.
-            let is_lack = matches!(fault, KafkaFault::TooOld { .. } | KafkaFault::Gap { .. });
-            if !fault.is_transient() && !is_lack {
+            // What the topic has forgotten is in the log, up to where the next reader begins.
+            if !fault.is_transient() && !matches!(fault, KafkaFault::TooOld { .. }) {
                 return Err(fault);
             }
-            if !std::mem::replace(&mut is_troubled, true) {
+            if !matches!(fault, KafkaFault::Log(_)) {
+                self.stats.outage.begins();
+            }
+            if self.retry.begins() {
                 tracing::warn!(code = fault.code(), %fault, "the projector stands still; it tries again");
             }
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(shortened(self.retry.pause().unwrap_or_default())) => {}
                 _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
             }
         }
@@ -87,11 +95,17 @@ impl Projector {
         let stats = Arc::clone(&self.stats);
         let mut reader =
             Reader::of_group(self.kafka.clone(), self.options, &self.kafka.group, checkpoints, stats)?;
-        let mut generation = None;
+        let (mut generation, mut sequence) = (None, self.sequence(&BTreeMap::new()));
         loop {
             let mut batch = reader.next().await?;
             if generation.replace(batch.generation) != Some(batch.generation) {
                 self.take_up(&batch.begun);
+                sequence = self.sequence(&batch.begun);
+            }
+            let events = std::mem::take(&mut batch.events);
+            batch.events = sequence.fill(events, &batch.begun, &batch.reached).await?;
+            if self.retry.is_over() {
+                tracing::info!("the projector goes on");
             }
             self.bring(&mut batch);
             self.apply().await;
@@ -111,6 +125,11 @@ impl Projector {
         self.engine.take_up(tails.collect());
     }
 
+    fn sequence(&self, begun: &BTreeMap<i32, Position>) -> Sequence {
+        let (log, stats) = (Arc::clone(&self.checkpoints.log), Arc::clone(&self.stats));
+        Sequence::new(log, self.kafka.partitions, begun, stats)
+    }
+
     fn bring(&self, batch: &mut Batch) {
         let mut events = BTreeMap::<i32, Vec<RecordedEvent>>::new();
         for event in batch.events.drain(..) {
@@ -125,13 +144,16 @@ impl Projector {
 
     /// However long the rows' server is away: nothing is taken from Kafka meanwhile.
     async fn apply(&mut self) {
-        let mut is_troubled = false;
+        let mut retry = Retry::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Err(error) = self.engine.catch_up(|_| {}).await {
-            if !std::mem::replace(&mut is_troubled, true) {
+            if retry.begins() {
                 tracing::error!(%error, "the read models stand still; they are tried again");
             }
             self.engine.models().stats.faulty.store(true, Ordering::Relaxed);
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(shortened(retry.pause().unwrap_or_default())).await;
+        }
+        if retry.is_over() {
+            tracing::info!("the read models go on");
         }
         self.engine.models().stats.faulty.store(false, Ordering::Relaxed);
     }

@@ -18,7 +18,8 @@ use super::options::KafkaOptions;
 use super::record::{Watermark, event_headers, watermark_headers};
 use super::relay::RelayStats;
 
-/// How long one waits for reports of delivery before one looks again. It is the price of a small transaction.
+/// How long one waits for reports of delivery before one looks again. It is the price of a small transaction. (The
+/// client's own waiting turns into a busy loop within the last millisecond.)
 const GLANCE: Duration = Duration::from_millis(1);
 /// How long one transaction may take, or taking over, before it is a fault.
 const AT_MOST: Duration = Duration::from_secs(15);
@@ -78,7 +79,7 @@ impl Publisher {
         }
         // The client's own flush looks at reports every 100 ms only.
         while self.producer.in_flight_count() > 0 && Instant::now() < until {
-            self.producer.poll(GLANCE);
+            self.take_reports();
         }
         self.producer.commit_transaction(until.saturating_duration_since(Instant::now()).max(GLANCE))
     }
@@ -133,11 +134,20 @@ impl Publisher {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                     if Instant::now() < until =>
                 {
-                    self.producer.poll(GLANCE);
+                    self.take_reports();
                     record = back;
                 }
                 Err((error, _)) => return Err(error),
             }
+        }
+    }
+
+    /// Takes what is there, or waits for a moment.
+    fn take_reports(&self) {
+        let before = self.producer.in_flight_count();
+        self.producer.poll(Duration::ZERO);
+        if self.producer.in_flight_count() == before {
+            std::thread::sleep(GLANCE);
         }
     }
 

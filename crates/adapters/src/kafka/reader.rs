@@ -18,10 +18,13 @@ use super::fault::KafkaFault;
 pub use super::handover::Batch;
 use super::handover::{Gathered, Handover};
 use super::options::KafkaOptions;
+use crate::outage::Outage;
 
 /// How long one waits for the first record of a batch, and for each further one.
 const FIRST: Duration = Duration::from_millis(100);
 const FURTHER: Duration = Duration::from_millis(2);
+/// How long one waits for a broker that did not answer before.
+const ANSWER: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderOptions {
@@ -48,8 +51,10 @@ pub struct ReaderStats {
     pub rebalances: AtomicU64,
     /// How many partitions it has just now.
     pub partitions: AtomicU64,
-    /// How many keys are held at a gap just now.
+    /// How many keys wait for the log to say what precedes an event, which is as long as it cannot be read.
     pub held_keys: AtomicU64,
+    /// While Kafka cannot be read.
+    pub outage: Outage,
 }
 
 pub struct Reader {
@@ -135,24 +140,18 @@ fn begin(consumer: &BaseConsumer<Assignment>, assignment: &Assignment) -> Result
 }
 
 fn read(consumer: &BaseConsumer<Assignment>, assignment: &Assignment) -> Result<(), KafkaFault> {
-    let mut is_troubled = false;
     while assignment.handover.await_room() && !assignment.handover.has_ended() {
-        let mut gathered = gather(consumer, assignment, &mut is_troubled)?;
+        let mut gathered = gather(consumer, assignment)?;
         if !gathered.reached.is_empty() {
             (gathered.begun, gathered.generation) = (assignment.begun(), assignment.generation());
             assignment.stats.events.fetch_add(gathered.events.len() as u64, Ordering::Relaxed);
             assignment.handover.put(gathered);
         }
-        assignment.stats.held_keys.store(assignment.held_keys(), Ordering::Relaxed);
     }
     Ok(())
 }
 
-fn gather(
-    consumer: &BaseConsumer<Assignment>,
-    assignment: &Assignment,
-    is_troubled: &mut bool,
-) -> Result<Gathered, KafkaFault> {
+fn gather(consumer: &BaseConsumer<Assignment>, assignment: &Assignment) -> Result<Gathered, KafkaFault> {
     let (mut gathered, mut wait) = (Gathered::default(), FIRST);
     let mut generation = assignment.generation();
     while gathered.events.len() < assignment.options.batch_events {
@@ -164,18 +163,35 @@ fn gather(
         match polled {
             Some(Ok(message)) => {
                 assignment.take(&message, &mut gathered)?;
-                *is_troubled = false;
+                is_read_again(assignment);
             }
-            Some(Err(error)) => judge(error, assignment, is_troubled)?,
-            None => break,
+            Some(Err(error)) => judge(error, assignment)?,
+            None => {
+                look(consumer, assignment);
+                break;
+            }
         }
         wait = FURTHER;
     }
     Ok(gathered)
 }
 
+fn is_read_again(assignment: &Assignment) {
+    if assignment.stats.outage.is_over() {
+        tracing::info!("Kafka is read again");
+    }
+}
+
+/// Where nothing comes after a fault: Kafka may be there again, with nothing new.
+fn look(consumer: &BaseConsumer<Assignment>, assignment: &Assignment) {
+    let topic = &assignment.kafka.log_topic;
+    if assignment.stats.outage.is_on() && consumer.fetch_metadata(Some(topic), ANSWER).is_ok() {
+        is_read_again(assignment);
+    }
+}
+
 /// The client mends most faults itself: these are told once. The others end the reader.
-fn judge(error: KafkaError, assignment: &Assignment, is_troubled: &mut bool) -> Result<(), KafkaFault> {
+fn judge(error: KafkaError, assignment: &Assignment) -> Result<(), KafkaFault> {
     let topic = || assignment.kafka.log_topic.clone();
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
@@ -194,7 +210,7 @@ fn judge(error: KafkaError, assignment: &Assignment, is_troubled: &mut bool) -> 
     if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
         return Err(error.into());
     }
-    if !std::mem::replace(is_troubled, true) {
+    if assignment.stats.outage.begins() {
         tracing::warn!(%error, "Kafka cannot be read just now; the reader tries again");
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use octocity_log::{EventLog, Page, Position};
+use octocity_log::{EventLog, Page, Position, Retry};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -14,10 +14,11 @@ use super::publisher::Publisher;
 use super::record::Watermark;
 use super::scanner::Scanner;
 use super::{blocking, topics};
-use crate::clock::new_command_id;
+use crate::clock::{chance, new_command_id, shortened};
+use crate::outage::Outage;
 
 /// The partition whose watermarks are asked: all have the same, as each transaction writes to all.
-const ASKED: i32 = 0;
+pub(super) const ASKED: i32 = 0;
 
 #[derive(Clone, Copy, Debug)]
 pub struct RelayOptions {
@@ -25,6 +26,9 @@ pub struct RelayOptions {
     pub batch_events: usize,
     /// How often the watermarks follow a log that moves without events for us.
     pub quiet: Duration,
+    /// How often they are written while the log stands still: the topic would forget the last one. At least four times
+    /// while it keeps a record.
+    pub still: Duration,
     /// How long the leading relay may make no progress before another takes over; each waits up to half as long again,
     /// at random, so that not all try at once.
     pub patience: Duration,
@@ -32,11 +36,15 @@ pub struct RelayOptions {
     pub retry_at_most: Duration,
 }
 
+/// The first pause after a fault.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
 impl Default for RelayOptions {
     fn default() -> Self {
         Self {
             batch_events: 4_096,
             quiet: Duration::from_secs(5),
+            still: Duration::from_secs(2 * 3_600),
             patience: Duration::from_secs(3),
             retry_at_most: Duration::from_secs(10),
         }
@@ -60,6 +68,8 @@ pub struct RelayStats {
     /// Events that are in the log's topic, but could not be read for the public one.
     pub untold: AtomicU64,
     pub faults: AtomicU64,
+    /// While Kafka does not take what is to be published.
+    pub outage: Outage,
 }
 
 impl RelayStats {
@@ -98,16 +108,18 @@ impl Relay {
     /// Publishes until `shutdown` is true or its sender is gone. What may pass is tried again, and told when it
     /// begins and when it is over; what does not pass is returned.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) -> Result<(), KafkaFault> {
-        let (mut standing, mut faults) = (Standing::Leads, 0_u32);
+        let mut standing = Standing::Leads;
+        let mut retry = Retry::new(FIRST_PAUSE, self.options.retry_at_most);
         while !stops(&shutdown) {
             let published = self.stats.transactions.load(Ordering::Relaxed);
             let ended = match standing {
-                Standing::Leads => self.lead(&mut shutdown, faults > 0).await,
+                Standing::Leads => self.lead(&mut shutdown, retry.pause().is_some()).await,
                 Standing::StandsBy => self.stand_by(&mut shutdown).await,
             };
             self.stats.leads.store(false, Ordering::Relaxed);
             if self.stats.transactions.load(Ordering::Relaxed) > published || ended.is_ok() {
-                faults = 0;
+                // That it goes on was told when it began to lead again.
+                retry.is_over();
             }
             match ended {
                 Ok(()) => standing = Standing::Leads,
@@ -117,11 +129,13 @@ impl Relay {
                 }
                 Err(fault) if fault.is_transient() => {
                     self.stats.faults.fetch_add(1, Ordering::Relaxed);
-                    if faults == 0 {
+                    if !matches!(fault, KafkaFault::Log(_)) {
+                        self.stats.outage.begins();
+                    }
+                    if retry.begins() {
                         tracing::warn!(code = fault.code(), %fault, "the relay stands still; it tries again");
                     }
-                    faults += 1;
-                    pause(backoff(faults, self.options.retry_at_most), &mut shutdown).await;
+                    pause(shortened(retry.pause().unwrap_or_default()), &mut shutdown).await;
                 }
                 Err(fault) => return Err(fault),
             }
@@ -132,10 +146,11 @@ impl Relay {
     /// Takes over and publishes on from where the topic ends. After a fault of our own (`again`) it first looks whether
     /// another one took over meanwhile, which is not to be fenced for it.
     async fn lead(&self, shutdown: &mut watch::Receiver<bool>, again: bool) -> Result<(), KafkaFault> {
+        // Before all else: Kafka may have been away until now, and a topic that is missing cannot be looked at.
+        self.prepare().await?;
         if again && self.is_superseded(self.last_watermark().await?) {
             return Err(KafkaFault::Fenced);
         }
-        self.prepare().await?;
         let publisher = Arc::new(self.take_over().await?);
         let ended = self.follow(&publisher, shutdown).await;
         // Its end waits for the broker for a moment.
@@ -158,15 +173,17 @@ impl Relay {
         self.stats.leads.store(true, Ordering::Relaxed);
         tracing::info!(position = position.0, "the relay publishes on from here");
         let (mut head, mut marked, mut ahead) = (self.log.head(), Instant::now(), None);
+        let still = self.options.still.min(self.kafka.retention() / 4);
         while !stops(shutdown) {
             head.borrow_and_update();
             let page = match ahead.take() {
                 Some(page) => page,
                 None => self.read(position).await?,
             };
-            let is_quiet = page.events.is_empty();
-            if is_quiet && (page.next <= position || marked.elapsed() < self.options.quiet) {
-                await_news(&mut head, shutdown, self.options.quiet).await;
+            let marks_after = if page.next > position { self.options.quiet } else { still };
+            if page.events.is_empty() && marked.elapsed() < marks_after {
+                self.stats.outage.is_over();
+                await_news(&mut head, shutdown, self.options.quiet.min(still)).await;
                 continue;
             }
             let next = page.next;
@@ -193,6 +210,7 @@ impl Relay {
     async fn publish(&self, publisher: &Arc<Publisher>, page: Page) -> Result<(), KafkaFault> {
         let (publisher, events, next) = (Arc::clone(publisher), page.events.len(), page.next);
         blocking(move || publisher.publish(&page.events, page.next)).await?;
+        self.stats.outage.is_over();
         self.stats.position.store(next.0, Ordering::Relaxed);
         self.stats.events.fetch_add(events as u64, Ordering::Relaxed);
         self.stats.transactions.fetch_add(1, Ordering::Relaxed);
@@ -201,7 +219,7 @@ impl Relay {
 
     async fn last_watermark(&self) -> Result<Option<Watermark>, KafkaFault> {
         let kafka = Arc::clone(&self.kafka);
-        blocking(move || Scanner::open(&kafka)?.last_watermark(ASKED)).await
+        blocking(move || Scanner::open(&kafka)?.newest()).await
     }
 
     fn is_superseded(&self, last: Option<Watermark>) -> bool {
@@ -221,6 +239,7 @@ impl Relay {
     /// Ends when the log has moved on and the leading relay has not followed it in good time.
     async fn stand_by(&self, shutdown: &mut watch::Receiver<bool>) -> Result<(), KafkaFault> {
         let mut known = self.end().await?;
+        self.stats.outage.is_over();
         while !stops(shutdown) {
             let due = *self.log.head().borrow();
             let patience = self.options.patience;
@@ -248,12 +267,17 @@ impl Watermark {
         log: octocity_log::LogId,
         epoch: u32,
     ) -> Result<(), KafkaFault> {
-        let (topic, written, configured) = (kafka.log_topic.clone(), self.partitions, kafka.partitions);
+        let topic = kafka.log_topic.clone();
         if (self.log, self.epoch) != (log, epoch) {
             let name = |log: octocity_log::LogId, epoch: u32| format!("{} (epoch {epoch})", log.0);
             let (found, ours) = (name(self.log, self.epoch), name(log, epoch));
             return Err(KafkaFault::OtherLog { topic, found, ours });
         }
+        self.check_partitions(kafka)
+    }
+
+    pub(super) fn check_partitions(&self, kafka: &KafkaOptions) -> Result<(), KafkaFault> {
+        let (topic, written, configured) = (kafka.log_topic.clone(), self.partitions, kafka.partitions);
         match written == configured {
             true => Ok(()),
             false => Err(KafkaFault::PartitionsDiffer { topic, written, configured }),
@@ -284,16 +308,4 @@ async fn await_news(
         () = tokio::time::sleep(at_most) => {}
         _ = shutdown.changed() => {}
     }
-}
-
-/// Doubles with every fault, up to a bound, and is shortened by chance.
-fn backoff(faults: u32, at_most: Duration) -> Duration {
-    let doubled = Duration::from_millis(200).saturating_mul(1 << faults.min(16));
-    doubled.min(at_most).mul_f64(0.5 + chance() / 2.0)
-}
-
-/// From 0 to 1.
-fn chance() -> f64 {
-    let random = new_command_id().uuid().as_u128() as u32;
-    f64::from(random) / f64::from(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Looks at single committed records of the log's topic: where it ends, and where a position stands.
+//! Looks at single committed records of a topic: where the log's ends, and where a position stands.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use super::fault::KafkaFault;
 use super::hearing::Hearing;
 use super::options::{ANSWER, KafkaOptions};
 use super::record::{Record, Watermark, decode};
+use super::relay::ASKED;
 
 /// How far before the end one looks first: the end of a transaction and its control record.
 const FIRST_STEP: i64 = 16;
@@ -22,13 +23,45 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Scanner {
     consumer: BaseConsumer<Hearing>,
     topic: String,
+    partitions: i32,
     brokers: String,
 }
 
 impl Scanner {
     pub fn open(options: &KafkaOptions) -> Result<Self, KafkaFault> {
+        Self::of(options, &options.log_topic)
+    }
+
+    fn of(options: &KafkaOptions, topic: &str) -> Result<Self, KafkaFault> {
         let consumer = BaseConsumer::from_config_and_context(&options.scanner(), Hearing::default())?;
-        Ok(Self { consumer, topic: options.log_topic.clone(), brokers: options.brokers.clone() })
+        let (topic, brokers) = (topic.to_owned(), options.brokers.clone());
+        Ok(Self { consumer, topic, partitions: options.partitions, brokers })
+    }
+
+    /// Refuses to publish among the records of a log, which are not for others.
+    pub fn check_events_topic(options: &KafkaOptions) -> Result<(), KafkaFault> {
+        let events = Self::of(options, &options.events_topic)?;
+        let (low, _) = events.bounds(ASKED)?;
+        match events.first(ASKED, low) {
+            Ok(Some(_)) => Err(KafkaFault::EventsTopic { topic: events.topic }),
+            Ok(None) | Err(KafkaFault::Foreign { .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The last committed watermark of the topic. None: nothing was ever committed, in whatever partition; records without
+    /// a watermark are no log's.
+    pub fn newest(&self) -> Result<Option<Watermark>, KafkaFault> {
+        if let Some(watermark) = self.last_watermark(ASKED)? {
+            return Ok(Some(watermark));
+        }
+        for partition in (0..self.partitions).filter(|partition| *partition != ASKED) {
+            let (low, _) = self.bounds(partition)?;
+            if let Some((offset, _)) = self.first(partition, low)? {
+                return Err(self.foreign(partition, offset, "no watermark stands behind it".to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// The first offset that is kept, and the one after the last that is committed. A partition that has just been moved
@@ -46,7 +79,7 @@ impl Scanner {
 
     /// The last committed watermark of a partition: one looks back from the end in growing steps, past what was
     /// aborted. None: nothing was ever committed.
-    pub fn last_watermark(&self, partition: i32) -> Result<Option<Watermark>, KafkaFault> {
+    fn last_watermark(&self, partition: i32) -> Result<Option<Watermark>, KafkaFault> {
         let (low, high) = self.bounds(partition)?;
         let (mut step, mut until) = (FIRST_STEP, high);
         while until > low {

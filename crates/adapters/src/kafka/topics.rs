@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use octocity_log::{LogId, Position};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -12,7 +13,10 @@ use rdkafka::types::RDKafkaRespErr;
 use super::fault::KafkaFault;
 use super::hearing::Hearing;
 use super::options::{ANSWER, KafkaOptions, RECORD_MAX_BYTES};
+use super::scanner::Scanner;
 
+/// How long a broker is looked for where nothing takes connections.
+const REACH: Duration = Duration::from_secs(3);
 /// One question in many: so that wrong credentials are told at once.
 const QUESTION: Duration = Duration::from_secs(1);
 
@@ -23,18 +27,60 @@ pub async fn prepare(options: &Arc<KafkaOptions>) -> Result<(), KafkaFault> {
     for topic in [&options.log_topic, &options.events_topic] {
         let found = match partitions(options, topic).await? {
             0 if options.create_topics => make(options, topic).await?,
-            0 => {
-                let (topic, partitions) = (topic.clone(), options.partitions);
-                return Err(KafkaFault::TopicUnknown { topic, partitions });
-            }
             found => found,
         };
-        if found < options.partitions {
-            let (topic, configured) = (topic.clone(), options.partitions);
-            return Err(KafkaFault::TooFewPartitions { topic, found, configured });
+        check(options, topic, found)?;
+    }
+    let asked = Arc::clone(options);
+    super::blocking(move || Scanner::check_events_topic(&asked)).await
+}
+
+/// Refuses what a relay would refuse, as far as that can be known without the log; nothing is made. Says what is there.
+pub async fn look(options: &Arc<KafkaOptions>) -> Result<String, KafkaFault> {
+    options.check()?;
+    let KafkaOptions { brokers, log_topic, events_topic, create_topics, .. } = &**options;
+    for topic in [log_topic, events_topic] {
+        match partitions(options, topic).await? {
+            0 if *create_topics => {
+                return Ok(format!("{brokers}, no topic '{topic}' yet; the relay makes it"));
+            }
+            found => check(options, topic, found)?,
         }
     }
-    Ok(())
+    let asked = Arc::clone(options);
+    let last = super::blocking(move || Scanner::open(&asked)?.newest()).await?;
+    last.map_or(Ok(()), |last| last.check_partitions(options))?;
+    Ok(format!("{brokers}, topics '{log_topic}' and '{events_topic}'"))
+}
+
+/// Refuses topics that tell of another log than this one. Whose marks are gone tell of none.
+pub async fn check_log(options: &Arc<KafkaOptions>, log: LogId, epoch: u32) -> Result<(), KafkaFault> {
+    match published(options, log, epoch).await {
+        Ok(_) | Err(KafkaFault::WatermarksLost { .. }) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Up to where the log stands in its topic; refuses one that tells of another log.
+pub async fn published(options: &Arc<KafkaOptions>, log: LogId, epoch: u32) -> Result<Position, KafkaFault> {
+    if partitions(options, &options.log_topic).await? == 0 {
+        return Ok(Position::default());
+    }
+    let asked = Arc::clone(options);
+    let last = super::blocking(move || Scanner::open(&asked)?.newest()).await?;
+    match last {
+        Some(last) => last.check(options, log, epoch).map(|()| last.position),
+        None => Ok(Position::default()),
+    }
+}
+
+fn check(options: &KafkaOptions, topic: &str, found: i32) -> Result<(), KafkaFault> {
+    let (topic, configured) = (topic.to_owned(), options.partitions);
+    match found {
+        0 => Err(KafkaFault::TopicUnknown { topic, partitions: configured }),
+        found if found < configured => Err(KafkaFault::TooFewPartitions { topic, found, configured }),
+        _ => Ok(()),
+    }
 }
 
 /// How many partitions a topic has; 0 where there is none.
@@ -53,6 +99,7 @@ async fn partitions(options: &Arc<KafkaOptions>, topic: &str) -> Result<i32, Kaf
             let heard = consumer.client().context().fault(&options.brokers);
             match heard {
                 Some(fault @ KafkaFault::Credentials { .. }) => return Err(fault),
+                Some(fault) if begun.elapsed() > REACH => return Err(fault),
                 _ if begun.elapsed() < ANSWER => {}
                 Some(fault) => return Err(fault),
                 None => {
@@ -102,4 +149,14 @@ async fn make(options: &Arc<KafkaOptions>, topic: &str) -> Result<i32, KafkaFaul
             found => return Ok(found),
         }
     }
+}
+
+/// Removes both topics, with what is in them.
+pub(super) async fn remove(options: &KafkaOptions) -> Result<(), KafkaFault> {
+    let admin = AdminClient::from_config_and_context(&options.scanner(), Hearing::default())?;
+    let names = [options.log_topic.as_str(), options.events_topic.as_str()];
+    for removed in admin.delete_topics(&names, &AdminOptions::new().request_timeout(Some(ANSWER))).await? {
+        removed.map_err(|(_, code)| KafkaError::AdminOp(code))?;
+    }
+    Ok(())
 }

@@ -97,8 +97,12 @@ pub fn client_config(options: &PostgresOptions) -> Result<(Config, Arc<Place>), 
     config
         .ssl_mode(mode)
         .application_name("octocity")
-        // Names without a schema are ours; what counts rows in milliseconds is not compiled for each question.
-        .options(format!("-c search_path={} -c jit=off", options.schema))
+        // Names without a schema are ours; what counts rows in milliseconds is not compiled for each question; and one
+        // statement sees what is there when it begins, after it waited for a view that is switched.
+        .options(format!(
+            "-c search_path={} -c jit=off -c default_transaction_isolation=read\\ committed",
+            options.schema
+        ))
         .target_session_attrs(TargetSessionAttrs::ReadWrite)
         .connect_timeout(CONNECT)
         .tcp_user_timeout(SILENCE)

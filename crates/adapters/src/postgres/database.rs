@@ -1,7 +1,6 @@
 //! The pool, and reads that outlast a short fault.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -10,12 +9,17 @@ use octocity_log::LogId;
 use super::connection::{Place, PostgresOptions, client_config, tls};
 use super::fault::{Fault, OpenError};
 use super::form;
+use crate::clock::shortened;
+use crate::outage::Outage;
 
 /// How long a caller waits for a connection that others use.
 const WAIT: Duration = Duration::from_secs(30);
 /// How long making one may take, all hosts together.
 const MAKE: Duration = Duration::from_secs(15);
-/// The pauses before a read is tried again: about 3 seconds in all, as long as a restart takes.
+/// How often it is asked whether the server is there, and how long the answer may take.
+const LOOK: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(5);
+/// The pauses before a read is tried again: two to three seconds in all, as long as a restart takes.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -30,8 +34,8 @@ const PAUSES: [Duration; 6] = [
 pub struct Database {
     pool: Pool,
     place: Arc<Place>,
-    /// Whether the last try met a transient fault: it is logged when it begins and when it ends.
-    faulty: Arc<AtomicBool>,
+    /// Begins with a transient fault, ends with the next answer, and is logged then.
+    outage: Outage,
 }
 
 impl Database {
@@ -43,12 +47,19 @@ impl Database {
         Ok(database)
     }
 
-    /// Which database this is, if it could be opened; nothing is changed.
-    pub async fn look(options: &PostgresOptions) -> Result<String, OpenError> {
+    /// Which database this is, if it could be opened, and whether its tables are there as they are to be; nothing is
+    /// changed.
+    pub async fn look(options: &PostgresOptions) -> Result<(String, bool), OpenError> {
         let database = Self::connect(options)?;
         let client = database.client().await.map_err(|fault| OpenError::of(&database.place, &fault))?;
-        form::look(client, &database.place, &form::MIGRATIONS).await?;
-        Ok(database.name())
+        let name = database.name();
+        Ok(match form::look(client, &database.place, &form::MIGRATIONS).await? {
+            (found, known) if found == known => (name, true),
+            (0, _) => (format!("{name}, no tables yet; the first command makes them"), false),
+            (found, _) => {
+                (format!("{name}, tables of version {found}; the next command brings them up"), false)
+            }
+        })
     }
 
     fn connect(options: &PostgresOptions) -> Result<Self, OpenError> {
@@ -63,7 +74,7 @@ impl Database {
             .build();
         let unusable = |reason: String| OpenError::Unusable { place: Arc::clone(&place), reason };
         let pool = pool.map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { pool, place, faulty: Arc::default() })
+        Ok(Self { pool, place, outage: Outage::default() })
     }
 
     /// Says that what is stored here is of this log, or learns that it is of another one.
@@ -85,6 +96,10 @@ impl Database {
         Ok(self.pool.get().await?)
     }
 
+    pub(super) fn open_error(&self, fault: &Fault) -> OpenError {
+        OpenError::of(&self.place, fault)
+    }
+
     /// Prepared statements name tables by what they were.
     pub(super) fn forget_statements(&self) {
         self.pool.manager().statement_caches.clear();
@@ -97,16 +112,35 @@ impl Database {
         match &done {
             Err(fault) if fault.is_transient() => {
                 self.pool.retain(|_, _| false);
-                if !self.faulty.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(server = self.place.hosts, %fault, "PostgreSQL does not answer; it is tried again");
-                }
+                self.fails(fault);
             }
-            Ok(_) if self.faulty.swap(false, Ordering::Relaxed) => {
+            Ok(_) if self.outage.is_over() => {
                 tracing::info!(server = self.place.hosts, "PostgreSQL answers again");
             }
             _ => {}
         }
         done
+    }
+
+    fn fails(&self, fault: &Fault) {
+        if self.outage.begins() {
+            tracing::warn!(server = self.place.hosts, %fault, "PostgreSQL does not answer; it is tried again");
+        }
+    }
+
+    pub fn outage(&self) -> Outage {
+        self.outage.clone()
+    }
+
+    /// Asks for ever whether the server is there: whoever has nothing to read or write would not notice.
+    pub async fn watch(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let ask = async { Ok(self.client().await?.simple_query("SELECT 1").await?) };
+            if tokio::time::timeout(ANSWER, self.once(ask)).await.is_err() {
+                self.fails(&Fault::unreachable("no answer in time"));
+            }
+        }
     }
 
     /// Does what may be done any number of times, until it is done or the fault outlasts [`PAUSES`].
@@ -116,7 +150,7 @@ impl Database {
     {
         for pause in PAUSES {
             match self.once(work()).await {
-                Err(fault) if fault.is_transient() => tokio::time::sleep(pause).await,
+                Err(fault) if fault.is_transient() => tokio::time::sleep(shortened(pause)).await,
                 done => return done,
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use octocity_commands::process_store::ProcessStoreError;
 use octocity_log::{LogError, LogId};
-use octocity_projections::StoreError;
+use octocity_projections::{StoreError, Table};
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
@@ -85,6 +85,10 @@ impl OpenError {
                 Self::NotLetIn { place, reason }
             }
             _ if is(&[SqlState::INVALID_CATALOG_NAME]) => Self::NoDatabase { place },
+            // It starts, or stops, and lets nobody in meanwhile.
+            _ if is(&[SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN]) => {
+                Self::Unreachable { place, reason }
+            }
             _ if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) => Self::NotAllowed { place, reason },
             _ => Self::Unusable { place, reason },
         }
@@ -113,6 +117,26 @@ pub struct Fault {
 impl Fault {
     pub fn unreachable(reason: impl Into<String>) -> Self {
         Self { kind: Kind::Unreachable, state: None, reason: reason.into() }
+    }
+
+    /// What is stored cannot be read.
+    pub fn unreadable(reason: impl Into<String>) -> Self {
+        Self { kind: Kind::Answer, state: None, reason: reason.into() }
+    }
+
+    /// Whether others held what was to be locked for too long.
+    pub fn is_lock_timeout(&self) -> bool {
+        self.state == Some(SqlState::LOCK_NOT_AVAILABLE)
+    }
+
+    /// What it says of a statement about this table: one without our columns was made anew by another version.
+    pub fn about(self, table: &Table) -> StoreError {
+        match self.state {
+            Some(SqlState::UNDEFINED_COLUMN | SqlState::UNDEFINED_TABLE) => {
+                StoreError::OtherForm(table.name.to_owned())
+            }
+            _ => self.into(),
+        }
     }
 
     /// Whether it passes by itself: the server restarts, fails over, is full of connections, or had to

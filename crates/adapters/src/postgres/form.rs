@@ -10,8 +10,11 @@ use super::connection::Place;
 use super::fault::{Fault, OpenError};
 
 /// Each brings the form from its number to the next; the first one makes it. One that was released never changes.
-pub const MIGRATIONS: [&str; 2] =
-    [include_str!("../../../../schema/postgres/1.sql"), include_str!("../../../../schema/postgres/2.sql")];
+pub const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../../schema/postgres/1.sql"),
+    include_str!("../../../../schema/postgres/2.sql"),
+    include_str!("../../../../schema/postgres/3.sql"),
+];
 
 /// Storage format. One row.
 const FORM: &str = "CREATE TABLE form (version INT NOT NULL, log UUID)";
@@ -30,12 +33,17 @@ pub async fn prepare(mut client: Client, place: &Arc<Place>, migrations: &[&str]
     Ok(())
 }
 
-/// Whether [`prepare`] would do; all of it is taken back.
-pub async fn look(mut client: Client, place: &Arc<Place>, migrations: &[&str]) -> Result<(), OpenError> {
+/// Whether [`prepare`] would do, all of which is taken back; and from which version to which.
+pub async fn look(
+    mut client: Client,
+    place: &Arc<Place>,
+    migrations: &[&str],
+) -> Result<(i32, i32), OpenError> {
     let faulty = |fault: Fault| OpenError::of(place, &fault);
     let transaction = client.transaction().await.map_err(|error| faulty(error.into()))?;
-    migrate(&transaction, place, migrations).await?;
-    transaction.rollback().await.map_err(|error| faulty(error.into()))
+    let versions = migrate(&transaction, place, migrations).await?;
+    transaction.rollback().await.map_err(|error| faulty(error.into()))?;
+    Ok(versions)
 }
 
 /// From which version to which.

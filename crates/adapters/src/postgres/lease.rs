@@ -17,11 +17,11 @@ pub struct Lease(ClientWrapper);
 impl Database {
     /// None: another process has it.
     pub(super) async fn lease(&self, of: &str) -> Result<Option<Lease>, Fault> {
-        // The connection leaves the pool, so that no other work ends it.
-        let client = Object::take(self.client().await?);
+        let client = self.client().await?;
         let ask = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ' ' || $1, 0))";
         let is_ours: bool = client.query_one(ask, &[&of]).await?.get(0);
-        Ok(is_ours.then_some(Lease(client)))
+        // One that holds it leaves the pool, so that no other work ends it.
+        Ok(is_ours.then(|| Lease(Object::take(client))))
     }
 }
 

@@ -19,10 +19,16 @@ use super::database::Database;
 use super::fault::Fault;
 use super::lease::Lease;
 use crate::gateway::GatewayBook;
+use crate::process_state::StoredEffect;
+
+pub const CHECKPOINTS: &str = "SELECT process, log, epoch, position FROM process_checkpoints";
+pub const PARKED: &str =
+    "SELECT process, stream, revision, event_type, error FROM parked_streams ORDER BY process, stream";
+pub const GATEWAY_CALLS: &str = "SELECT key, call FROM gateway_calls";
 
 #[derive(Clone)]
 pub struct PostgresProcessStore {
-    database: Database,
+    pub(super) database: Database,
     /// Rows of the outbox that cannot be read, and were logged.
     unreadable: Arc<Mutex<BTreeSet<i64>>>,
 }
@@ -63,7 +69,23 @@ impl PostgresProcessStore {
     }
 }
 
-async fn write_step(transaction: &Transaction<'_>, step: &Step, effects: &[String]) -> Result<(), Fault> {
+/// Others wait until the transaction ends.
+async fn is_as_left(transaction: &Transaction<'_>, from: &[Checkpoint]) -> Result<bool, Fault> {
+    let processes: Vec<&str> = from.iter().map(|checkpoint| checkpoint.process.as_str()).collect();
+    let hold = "SELECT process, log, epoch, position FROM process_checkpoints WHERE process = ANY ($1)
+        ORDER BY process FOR UPDATE";
+    let hold = transaction.prepare_cached(hold).await?;
+    let held: Vec<Checkpoint> =
+        transaction.query(&hold, &[&processes]).await?.iter().map(checkpoint_of).collect();
+    Ok(from.iter().all(|checkpoint| held.contains(checkpoint)))
+}
+
+/// `plans`: the planned effects among the changes.
+pub async fn write_step(
+    transaction: &Transaction<'_>,
+    step: &Step,
+    mut plans: &[StoredEffect],
+) -> Result<(), Fault> {
     let place = "INSERT INTO process_checkpoints (process, log, epoch, position) VALUES ($1, $2, $3, $4)
         ON CONFLICT (process) DO UPDATE
         SET log = excluded.log, epoch = excluded.epoch, position = excluded.position";
@@ -72,18 +94,15 @@ async fn write_step(transaction: &Transaction<'_>, step: &Step, effects: &[Strin
         let (epoch, position) = (i64::from(*epoch), position.0.cast_signed());
         transaction.execute(&place, &[process, &log.0, &epoch, &position]).await?;
     }
-    let mut effects = effects.iter();
     for run in step.changes.chunk_by(|one, other| is_plan(one) && is_plan(other)) {
         if let [OutboxChange::Cancel { process, subject }] = run {
             let cancel = "DELETE FROM outbox WHERE process = $1 AND subject = $2";
             let cancel = transaction.prepare_cached(cancel).await?;
             transaction.execute(&cancel, &[process, subject]).await?;
         } else {
-            let plans = run.iter().filter_map(|change| match change {
-                OutboxChange::Plan(planned) => Some(planned),
-                OutboxChange::Cancel { .. } => None,
-            });
-            plan(transaction, &plans.collect::<Vec<_>>(), &mut effects).await?;
+            let (some, rest) = plans.split_at(run.len());
+            plan(transaction, some).await?;
+            plans = rest;
         }
     }
     park(transaction, step).await
@@ -109,28 +128,43 @@ const fn is_plan(change: &OutboxChange) -> bool {
 }
 
 /// Many in one statement; their numbers rise in the order they are given.
-async fn plan(
-    transaction: &Transaction<'_>,
-    plans: &[&Planned],
-    effects: &mut impl Iterator<Item = &String>,
-) -> Result<(), Fault> {
+pub async fn plan(transaction: &Transaction<'_>, plans: &[StoredEffect]) -> Result<(), Fault> {
     let insert = "INSERT INTO outbox (id, process, subject, facility, due, correlation, effect)
         SELECT id, process, subject, facility, due, correlation, effect
         FROM unnest($1::UUID[], $2::TEXT[], $3::UUID[], $4::UUID[], $5::BIGINT[], $6::UUID[], $7::TEXT[])
             WITH ORDINALITY AS p (id, process, subject, facility, due, correlation, effect, number)
         ORDER BY number ON CONFLICT (id) DO NOTHING";
     let insert = transaction.prepare_cached(insert).await?;
-    let ids = plans.iter().map(|plan| plan.id.uuid()).collect::<Vec<_>>();
+    let ids = plans.iter().map(|plan| plan.id).collect::<Vec<_>>();
     let processes = plans.iter().map(|plan| &*plan.process).collect::<Vec<_>>();
     let subjects = plans.iter().map(|plan| plan.subject).collect::<Vec<_>>();
-    let facilities = plans.iter().map(|plan| plan.facility.uuid()).collect::<Vec<_>>();
+    let facilities = plans.iter().map(|plan| plan.facility).collect::<Vec<_>>();
     let due = plans.iter().map(|plan| plan.due.millis()).collect::<Vec<_>>();
     let correlations = plans.iter().map(|plan| plan.correlation).collect::<Vec<_>>();
-    let effects = effects.take(plans.len()).collect::<Vec<_>>();
+    let effects = plans.iter().map(|plan| &*plan.effect).collect::<Vec<_>>();
     transaction
         .execute(&insert, &[&ids, &processes, &subjects, &facilities, &due, &correlations, &effects])
         .await?;
     Ok(())
+}
+
+pub fn checkpoint_of(row: &Row) -> Checkpoint {
+    Checkpoint {
+        process: row.get(0),
+        log: LogId(row.get(1)),
+        epoch: row.get::<_, i64>(2).unsigned_abs() as u32,
+        position: Position(row.get::<_, i64>(3).cast_unsigned()),
+    }
+}
+
+pub fn parked_of(row: &Row) -> Result<ParkedStream, Fault> {
+    Ok(ParkedStream {
+        process: row.get(0),
+        stream: row.get::<_, &str>(1).parse().map_err(|reason: String| Fault::unreadable(reason))?,
+        revision: row.get::<_, i64>(2).cast_unsigned(),
+        event_type: row.get(3),
+        error: row.get(4),
+    })
 }
 
 #[async_trait]
@@ -138,52 +172,38 @@ impl ProcessStore for PostgresProcessStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError> {
         let known = self.database.read(|| async {
             let client = self.database.client().await?;
-            let rows =
-                client.query("SELECT process, log, epoch, position FROM process_checkpoints", &[]).await?;
-            let checkpoint = |row: &Row| Checkpoint {
-                process: row.get(0),
-                log: LogId(row.get(1)),
-                epoch: row.get::<_, i64>(2).unsigned_abs() as u32,
-                position: Position(row.get::<_, i64>(3).cast_unsigned()),
-            };
-            Ok(rows.iter().map(checkpoint).collect())
+            let rows = client.query(CHECKPOINTS, &[]).await?;
+            Ok(rows.iter().map(checkpoint_of).collect())
         });
         Ok(known.await?)
     }
 
     async fn parked(&self) -> Result<Vec<ParkedStream>, ProcessStoreError> {
-        let rows = self.database.read(|| async {
+        let parked = self.database.read(|| async {
             let client = self.database.client().await?;
-            let select = "SELECT process, stream, revision, event_type, error FROM parked_streams
-                ORDER BY process, stream";
-            Ok(client.query(select, &[]).await?)
+            client.query(PARKED, &[]).await?.iter().map(parked_of).collect()
         });
-        let parked = |row: &Row| {
-            Ok(ParkedStream {
-                process: row.get(0),
-                stream: row.get::<_, &str>(1).parse().map_err(ProcessStoreError)?,
-                revision: row.get::<_, i64>(2).cast_unsigned(),
-                event_type: row.get(3),
-                error: row.get(4),
-            })
-        };
-        rows.await?.iter().map(parked).collect()
+        Ok(parked.await?)
     }
 
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
-        let effects = step.changes.iter().filter_map(|change| match change {
-            OutboxChange::Plan(planned) => Some(serde_json::to_string(&planned.effect)),
+        let plans = step.changes.iter().filter_map(|change| match change {
+            OutboxChange::Plan(planned) => Some(StoredEffect::try_new(planned)),
             OutboxChange::Cancel { .. } => None,
         });
-        let effects = effects.collect::<Result<Vec<_>, _>>();
-        let effects = effects.map_err(|error| ProcessStoreError(error.to_string()))?;
+        let plans = plans.collect::<Result<Vec<_>, _>>();
+        let plans = plans.map_err(|error| ProcessStoreError(error.to_string()))?;
         let written = self.database.once(async {
             let mut client = self.database.client().await?;
             let transaction = client.transaction().await?;
-            write_step(&transaction, &step, &effects).await?;
-            Ok(transaction.commit().await?)
+            if !is_as_left(&transaction, &step.from).await? {
+                return Ok(false);
+            }
+            write_step(&transaction, &step, &plans).await?;
+            transaction.commit().await?;
+            Ok(true)
         });
-        Ok(written.await?)
+        if written.await? { Ok(()) } else { Err(ProcessStoreError::not_as_left()) }
     }
 
     async fn due(
@@ -234,7 +254,7 @@ impl GatewayBook for PostgresProcessStore {
     async fn calls(&self) -> Result<Vec<(String, String)>, ProcessStoreError> {
         let calls = self.database.read(|| async {
             let client = self.database.client().await?;
-            let rows = client.query("SELECT key, call FROM gateway_calls", &[]).await?;
+            let rows = client.query(GATEWAY_CALLS, &[]).await?;
             Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
         });
         Ok(calls.await?)

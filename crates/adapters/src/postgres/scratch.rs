@@ -25,8 +25,8 @@ impl Scratch {
         Ok(Self { database: Database::open(&options).await?, schema })
     }
 
-    pub fn rows(&self) -> PostgresRows {
-        PostgresRows::new(self.database.clone())
+    pub fn rows(&self, partitions: i32) -> PostgresRows {
+        PostgresRows::of_partitions(self.database.clone(), partitions)
     }
 
     /// How long the server takes for the same rows in the same transactions, upserted by UNNEST, and nothing else: no
@@ -36,7 +36,7 @@ impl Scratch {
         tables: &[&'static Table],
         batches: &[Arc<Batch>],
     ) -> Result<Duration, StoreError> {
-        self.rows().ensure(tables).await?;
+        self.rows(1).ensure(tables).await?;
         let bare = async {
             let mut client = self.database.client().await?;
             let begun = Instant::now();

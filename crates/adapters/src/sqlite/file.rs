@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use octocity_log::LogError;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, ffi};
 use thiserror::Error;
 
 /// What a file is for.
@@ -81,13 +81,19 @@ pub fn open_to_write(path: &Path, form: &Form) -> Result<Connection, OpenError> 
         // In this order: the journal mode cannot change inside a transaction, and the form's marks are only
         // written together with its tables.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(wrap)?;
-        let change = connection.transaction().map_err(wrap)?;
+        let change = begin_to_write(&mut connection).map_err(wrap)?;
         change.execute_batch(form.schema).map_err(wrap)?;
         change.pragma_update(None, "application_id", form.application_id).map_err(wrap)?;
         change.pragma_update(None, "user_version", form.version).map_err(wrap)?;
         change.commit().map_err(wrap)?;
     }
     Ok(connection)
+}
+
+/// Begins what writes, as a write: it waits while another connection holds the file's lock for a moment (the checkpointer's, or that
+/// of whoever keeps something else in the file). One that begins by reading does not wait at its first write, but fails.
+pub fn begin_to_write(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 /// Opens a file that the log can fill again: what is damaged or of another version is made anew. `prepare` counts

@@ -20,6 +20,8 @@ const FOLDER_FORM: u32 = 1;
 pub const LOG_FILE: &str = "log.db";
 pub const SNAPSHOTS_FILE: &str = "snapshots.db";
 pub const PROCESSES_FILE: &str = "processes.db";
+/// What processes remembered before it went to PostgreSQL.
+pub const MOVED_PROCESSES_FILE: &str = "processes.moved.db";
 pub const READ_MODELS_FILE: &str = "readmodels.db";
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
@@ -48,7 +50,7 @@ pub enum FolderError {
     LogLost { dir: PathBuf, beside: &'static str },
     #[error(
         "The log of the data folder {} was brought to {to}; name that by [eventstoredb] in --config, or delete the file \
-         '{MIGRATED_FILE}' to go on with the log as it was before.", dir.display()
+         '{MIGRATED_FILE}' to go on with the log as it was then, without what was stored since.", dir.display()
     )]
     Migrated { dir: PathBuf, to: String },
     #[error("The data folder {} cannot be used ({reason}); check its rights or name another with --data.", dir.display())]
@@ -97,6 +99,13 @@ impl DataFolder {
     pub fn mark_migrated(&self, to: &str) -> Result<(), FolderError> {
         let written = write_whole(&self.dir, MIGRATED_FILE, to);
         written.map_err(|error| unusable(&self.dir, error.to_string()))
+    }
+
+    /// From now on nobody takes up what processes remembered here: it has gone elsewhere.
+    pub fn set_processes_aside(&self) -> Result<(), FolderError> {
+        let [from, to] = [PROCESSES_FILE, MOVED_PROCESSES_FILE].map(|name| self.dir.join(name));
+        let moved = std::fs::rename(from, to).and_then(|()| File::open(&self.dir)?.sync_all());
+        moved.map_err(|error| unusable(&self.dir, error.to_string()))
     }
 
     fn take(dir: &Path, log: LogPlace) -> Result<Self, FolderError> {

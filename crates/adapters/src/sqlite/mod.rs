@@ -5,6 +5,8 @@
 //! - **writer**: the one thread that owns a file's write connection.
 //! - **reader**: a connection that may only read; as many as read at once, up to a limit.
 
+mod blocking;
+mod checkpointer;
 mod file;
 pub mod folder;
 pub mod log;
@@ -12,9 +14,10 @@ mod processes;
 pub mod rows;
 pub mod snapshots;
 
+use checkpointer::Checkpointer;
 pub use file::{Form, OpenError, log_error, open_disposable, open_existing, open_to_read, open_to_write};
 pub use folder::{DataFolder, FolderError};
 pub use log::{Gap, SqliteLog, SqliteLogOptions, identity as log_identity};
 pub use processes::SqliteProcessStore;
-pub use rows::SqliteRows;
+pub use rows::{SqliteBlueGreen, SqliteRows};
 pub use snapshots::SqliteSnapshots;

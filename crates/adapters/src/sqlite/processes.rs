@@ -15,8 +15,10 @@ use octocity_log::{LogId, Position, json_fault};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
-use super::file::{Form, OpenError, open_to_write};
+use super::blocking::blocking;
+use super::file::{Form, OpenError, begin_to_write, open_to_write};
 use crate::gateway::GatewayBook;
+use crate::process_state::{ProcessState, StoredEffect};
 
 /// Storage format: names and columns stay as they are.
 pub const FORM: Form = Form {
@@ -72,13 +74,26 @@ impl SqliteProcessStore {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), unreadable: Arc::default() })
     }
 
+    /// All of it as of one moment.
+    pub async fn state(&self) -> Result<ProcessState, ProcessStoreError> {
+        self.with(|connection| {
+            let moment = connection.transaction()?;
+            let outbox = "SELECT id, process, subject, facility, due, correlation, effect FROM outbox
+                          ORDER BY planned";
+            let outbox = moment.prepare(outbox)?.query_map([], stored_effect)?.collect::<Stored<_>>()?;
+            let (checkpoints, parked) = (read_checkpoints(&moment)?, read_parked(&moment)?);
+            Ok(ProcessState::new(checkpoints, outbox, parked, read_calls(&moment)?))
+        })
+        .await
+    }
+
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Stored<T> + Send + 'static,
     ) -> Result<T, ProcessStoreError> {
         let connection = Arc::clone(&self.connection);
         let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
-        let ended = tokio::task::spawn_blocking(work).await;
+        let ended = blocking(work).await;
         let fault = |reason: String| ProcessStoreError(reason);
         ended.map_err(|error| fault(error.to_string()))?.map_err(|error| fault(error.to_string()))
     }
@@ -87,12 +102,7 @@ impl SqliteProcessStore {
 #[async_trait]
 impl GatewayBook for SqliteProcessStore {
     async fn calls(&self) -> Result<Vec<(String, String)>, ProcessStoreError> {
-        self.with(|connection| {
-            let mut read = connection.prepare_cached("SELECT key, call FROM gateway_calls")?;
-            let rows = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })
-        .await
+        self.with(|connection| read_calls(connection)).await
     }
 
     async fn keep(&self, key: String, call: String) -> Result<(), ProcessStoreError> {
@@ -108,34 +118,19 @@ impl GatewayBook for SqliteProcessStore {
 #[async_trait]
 impl ProcessStore for SqliteProcessStore {
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, ProcessStoreError> {
-        self.with(|connection| {
-            let mut read =
-                connection.prepare_cached("SELECT process, log, epoch, position FROM checkpoints")?;
-            let checkpoint = |row: &Row<'_>| {
-                Ok(Checkpoint {
-                    process: row.get(0)?,
-                    log: LogId(uuid(row, 1)?),
-                    epoch: row.get(2)?,
-                    position: Position(row.get::<_, i64>(3)? as u64),
-                })
-            };
-            read.query_map([], checkpoint)?.collect()
-        })
-        .await
+        self.with(|connection| read_checkpoints(connection)).await
     }
 
     async fn parked(&self) -> Result<Vec<ParkedStream>, ProcessStoreError> {
-        self.with(|connection| {
-            let select = "SELECT process, stream, revision, event_type, error FROM parked_streams
-                          ORDER BY process, stream";
-            connection.prepare_cached(select)?.query_map([], parked)?.collect()
-        })
-        .await
+        self.with(|connection| read_parked(connection)).await
     }
 
     async fn commit(&self, step: Step) -> Result<(), ProcessStoreError> {
-        self.with(move |connection| {
-            let transaction = connection.transaction()?;
+        let written = self.with(move |connection| {
+            let transaction = begin_to_write(connection)?;
+            if !is_as_left(&transaction, &step.from)? {
+                return Ok(false);
+            }
             for checkpoint in &step.checkpoints {
                 let mut insert =
                     transaction.prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)")?;
@@ -150,9 +145,10 @@ impl ProcessStore for SqliteProcessStore {
                 apply(&transaction, change)?;
             }
             park(&transaction, &step)?;
-            transaction.commit()
-        })
-        .await
+            transaction.commit()?;
+            Ok(true)
+        });
+        if written.await? { Ok(()) } else { Err(ProcessStoreError::not_as_left()) }
     }
 
     async fn due(
@@ -203,7 +199,7 @@ impl ProcessStore for SqliteProcessStore {
     async fn done(&self, ids: &[CommandId]) -> Result<(), ProcessStoreError> {
         let ids = ids.to_vec();
         self.with(move |connection| {
-            let transaction = connection.transaction()?;
+            let transaction = begin_to_write(connection)?;
             for id in &ids {
                 transaction
                     .prepare_cached("DELETE FROM outbox WHERE id = ?1")?
@@ -215,20 +211,56 @@ impl ProcessStore for SqliteProcessStore {
     }
 }
 
+fn read_checkpoints(connection: &Connection) -> Stored<Vec<Checkpoint>> {
+    let mut read = connection.prepare_cached("SELECT process, log, epoch, position FROM checkpoints")?;
+    read.query_map([], checkpoint)?.collect()
+}
+
+fn read_parked(connection: &Connection) -> Stored<Vec<ParkedStream>> {
+    let select = "SELECT process, stream, revision, event_type, error FROM parked_streams
+                  ORDER BY process, stream";
+    connection.prepare_cached(select)?.query_map([], parked)?.collect()
+}
+
+fn read_calls(connection: &Connection) -> Stored<Vec<(String, String)>> {
+    let mut read = connection.prepare_cached("SELECT key, call FROM gateway_calls")?;
+    read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn is_as_left(transaction: &Transaction<'_>, from: &[Checkpoint]) -> Stored<bool> {
+    let select = "SELECT process, log, epoch, position FROM checkpoints WHERE process = ?";
+    let mut read = transaction.prepare_cached(select)?;
+    for left in from {
+        if read.query_row([&left.process], checkpoint).optional()?.as_ref() != Some(left) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn checkpoint(row: &Row<'_>) -> Stored<Checkpoint> {
+    Ok(Checkpoint {
+        process: row.get(0)?,
+        log: LogId(uuid(row, 1)?),
+        epoch: row.get(2)?,
+        position: Position(row.get::<_, i64>(3)? as u64),
+    })
+}
+
 fn apply(transaction: &Transaction<'_>, change: &OutboxChange) -> Stored<()> {
     match change {
         OutboxChange::Plan(planned) => {
-            let effect = json(&planned.effect)?;
+            let stored = StoredEffect::try_new(planned).map_err(unwritable)?;
             let insert = "INSERT INTO outbox (id, process, subject, facility, due, correlation, effect)
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
             transaction.prepare_cached(insert)?.execute(params![
-                planned.id.uuid().as_bytes().as_slice(),
-                &*planned.process,
-                planned.subject.as_bytes().as_slice(),
-                planned.facility.uuid().as_bytes().as_slice(),
-                planned.due.millis(),
-                planned.correlation.as_bytes().as_slice(),
-                effect,
+                stored.id.as_bytes().as_slice(),
+                stored.process,
+                stored.subject.as_bytes().as_slice(),
+                stored.facility.as_bytes().as_slice(),
+                stored.due.millis(),
+                stored.correlation.as_bytes().as_slice(),
+                stored.effect,
             ])?;
         }
         OutboxChange::Cancel { process, subject } => {
@@ -269,19 +301,35 @@ fn parked(row: &Row<'_>) -> Stored<ParkedStream> {
 }
 
 fn json(value: &impl serde::Serialize) -> Stored<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    serde_json::to_string(value).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+fn stored_effect(row: &Row<'_>) -> Stored<StoredEffect> {
+    Ok(StoredEffect {
+        id: uuid(row, 0)?,
+        process: row.get(1)?,
+        subject: uuid(row, 2)?,
+        facility: uuid(row, 3)?,
+        due: Timestamp::from_millis(row.get(4)?),
+        correlation: uuid(row, 5)?,
+        effect: row.get(6)?,
+    })
 }
 
 fn planned(row: &Row<'_>) -> Stored<Planned> {
-    let effect: String = row.get(6)?;
-    let effect: Effect = serde_json::from_str(&effect).map_err(|error| unreadable(6, error))?;
+    let stored = stored_effect(row)?;
+    let effect: Effect = serde_json::from_str(&stored.effect).map_err(|error| unreadable(6, error))?;
     Ok(Planned {
-        id: CommandId::new(uuid(row, 0)?),
-        process: row.get::<_, String>(1)?.into(),
-        subject: uuid(row, 2)?,
-        facility: FacilityId::new(uuid(row, 3)?),
-        due: Timestamp::from_millis(row.get(4)?),
-        correlation: uuid(row, 5)?,
+        id: CommandId::new(stored.id),
+        process: stored.process.into(),
+        subject: stored.subject,
+        facility: FacilityId::new(stored.facility),
+        due: stored.due,
+        correlation: stored.correlation,
         effect,
     })
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use octocity_log::{LogError, LogId, Snapshot, SnapshotStore, StreamId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::blocking::blocking;
 use super::file::check;
 use super::{Form, OpenError, log_error, open_disposable};
 
@@ -49,7 +50,7 @@ impl SqliteSnapshots {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             work(&connection).map_err(|error| log_error(&error))
         };
-        let done = tokio::task::spawn_blocking(work).await;
+        let done = blocking(work).await;
         done.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
     }
 }

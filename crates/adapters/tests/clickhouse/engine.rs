@@ -1,10 +1,12 @@
 //! ClickHouse's engine behind a front of ours, which ends when we end, however that comes.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::ports::free_port;
 
 /// Ends the front when it is told to, or when its standard input closes; only then what it stored goes.
 const WATCH: &str = r#""$1" "$2" "$3" "$4/data" & front=$!; read -r keep; kill -9 "$front"; wait "$front"
@@ -19,7 +21,7 @@ pub struct Engine {
 impl Engine {
     pub fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("octocity-clickhouse-").tempdir().unwrap().keep();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let mut engine = Self { port, folder, watch: None };
         engine.start_again();
         engine

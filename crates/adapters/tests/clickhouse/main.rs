@@ -8,7 +8,11 @@
 mod engine;
 mod faults;
 mod opening;
+#[path = "../../../../xtask/src/services/ports.rs"]
+#[allow(dead_code, reason = "not each test needs one port, or several")]
+mod ports;
 mod server;
+mod switch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +109,23 @@ async fn the_minutes_say_what_was_inside() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_filled_for_the_first_time_sums_days_whose_facts_are_not_kept() {
+    let (mut limited, unlimited) = (Database::new(), Database::new());
+    limited.options.keep_days = Some(30);
+    let history = long_history().await;
+    let tail = tail(&history);
+    let options = SinkOptions { block_facts: 500, ..SinkOptions::default() };
+    let mut sink = limited.sink(&*tail, options).await.unwrap();
+    sink.catch_up(&*tail).await.unwrap();
+    unlimited.of(&history).await;
+    let told = rows(&unlimited).await;
+    assert_eq!(sink.rows(), told[..4].iter().sum::<u64>(), "each fact is counted once");
+    limited.sql("OPTIMIZE TABLE movements FINAL").await;
+    let left = rows(&limited).await;
+    assert_eq!((left[0], left[4]), (0, told[4]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn facts_expire_and_what_was_inside_is_still_known() {
     let mut database = Database::new();
     let history = long_history().await;
@@ -115,6 +136,7 @@ async fn facts_expire_and_what_was_inside_is_still_known() {
     assert!(wanted.iter().any(|hour| hour.start_count != 0), "{wanted:?}");
     // All of it happened in 2023.
     database.options.keep_days = Some(30);
+    database.of(&history).await;
     let server = database.open().await;
     for table in TABLES {
         database.sql(&format!("OPTIMIZE TABLE {table} FINAL")).await;

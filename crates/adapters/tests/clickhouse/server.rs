@@ -78,11 +78,16 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let drop = format!("DROP DATABASE IF EXISTS {}", self.options.database);
+        let name = &self.options.database;
+        let drops = ["", "_green", "_blue"].map(|beside| format!("DROP DATABASE IF EXISTS {name}{beside}"));
         let client = self.client().with_database("default");
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // A server that is gone has nothing to tidy.
-        let work = async move { client.query(&drop).execute().await };
+        let work = async move {
+            for drop in drops {
+                let _ = client.query(&drop).execute().await;
+            }
+        };
         let _ = std::thread::spawn(move || runtime().block_on(work)).join();
     }
 }

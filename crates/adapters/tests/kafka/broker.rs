@@ -1,13 +1,15 @@
 //! A Kafka broker of our own, from the libraries that `cargo xtask services up` gets.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::ports::free_ports;
 
 /// Runs the broker until its standard input ends: also when the test's process is killed.
 const GUARDED: &str =
@@ -37,7 +39,7 @@ pub fn shared() -> &'static str {
 impl Broker {
     pub fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let [client, guarded, controller] = free_ports();
+        let [client, guarded, controller] = free_ports().unwrap();
         let broker = Self {
             address: format!("127.0.0.1:{client}"),
             guarded_address: format!("127.0.0.1:{guarded}"),
@@ -84,6 +86,14 @@ impl Broker {
         }
     }
 
+    /// What one of Kafka's own command line tools says.
+    #[allow(dead_code, reason = "some tests have a client")]
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let ran = java(class).args(["--bootstrap-server", &self.address]).args(arguments).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    }
+
     fn properties(&self) -> PathBuf {
         self.folder.path().join("server.properties")
     }
@@ -97,11 +107,6 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn java(class: &str) -> Command {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use octocity_adapters::kafka::{KafkaFault, KafkaOptions, Reader, Relay};
+use octocity_adapters::kafka::{KafkaFault, KafkaOptions, Reader, Relay, prepare};
 use octocity_log::{EventLog, LogId, MemoryLog, Position};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use uuid::Uuid;
 
 use crate::broker::{Broker, USER, shared};
@@ -123,4 +125,25 @@ async fn the_topic_of_another_log_is_refused() {
     assert_eq!(relay.stats.transactions.load(std::sync::atomic::Ordering::Relaxed), 0);
     relay.stop().await;
     assert_all_is_there(&kafka, &log).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_that_are_exchanged_or_of_somebody_else_are_refused() {
+    let (kafka, log) = (options(shared(), 3), MemoryLog::default());
+    fill(&log, 1, 0, 10).await;
+    let relay = start(Arc::new(log.clone()), &kafka).await;
+    assert_all_is_there(&kafka, &log).await;
+    relay.stop().await;
+    let (log_topic, events_topic) = (kafka.events_topic.clone(), kafka.log_topic.clone());
+    let exchanged = KafkaOptions { log_topic, events_topic, ..kafka };
+    assert_eq!(refused(exchanged).await.code(), "KAFKA_EVENTS_TOPIC");
+    // Not in the partition whose watermarks are asked first.
+    let of_others = options(shared(), 3);
+    prepare(&Arc::new(of_others.clone())).await.unwrap();
+    let other: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", &of_others.brokers).create().unwrap();
+    let record = BaseRecord::<[u8], [u8]>::to(&of_others.log_topic).partition(2);
+    other.send(record.payload(b"of others")).map_err(|(error, _)| error).unwrap();
+    other.flush(Duration::from_secs(20)).unwrap();
+    assert_eq!(ended(&log, &of_others).await.code(), "KAFKA_FOREIGN_RECORD");
 }

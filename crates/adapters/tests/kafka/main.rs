@@ -7,6 +7,9 @@ mod configuration;
 mod faults;
 mod groups;
 mod order;
+#[path = "../../../../xtask/src/services/ports.rs"]
+#[allow(dead_code, reason = "not each test needs one port, or several")]
+mod ports;
 mod projectors;
 mod support;
 mod two_relays;

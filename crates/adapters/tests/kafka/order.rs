@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use octocity_adapters::kafka::{KafkaOptions, Reader};
+use octocity_adapters::kafka::{KafkaOptions, Reader, RelayOptions};
 use octocity_domain::Category;
 use octocity_log::contract::{batch, client_id, must_append};
 use octocity_log::{EventLog, MemoryLog, Position, StreamId, partition_of};
@@ -151,6 +151,18 @@ async fn quiet_partitions_make_progress() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_stands_still_is_marked_before_its_topic_forgets_how_far_it_was_written() {
+    let (kafka, log) = (options(shared(), 2), MemoryLog::default());
+    fill(&log, 1, 0, 10).await;
+    let still = RelayOptions { still: Duration::from_millis(100), ..RELAY };
+    let relay = start_with(Arc::new(log.clone()), &kafka, still).await;
+    let transactions = || relay.stats.transactions.load(std::sync::atomic::Ordering::Relaxed);
+    until("it is marked again and again", || transactions() > 3).await;
+    assert_all_is_there(&kafka, &log).await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_added_from_outside_stay_empty() {
     let (kafka, log) = (options(shared(), 3), MemoryLog::default());
     for number in 0..12 {
@@ -190,8 +202,7 @@ async fn fifty_thousand_events() {
         fill(&log, number, 0, 1_000).await;
     }
     let begun = Instant::now();
-    let relay =
-        start_with(Arc::new(log.clone()), &kafka, octocity_adapters::kafka::RelayOptions::default()).await;
+    let relay = start_with(Arc::new(log.clone()), &kafka, RelayOptions::default()).await;
     let head = log.head().borrow().0;
     let published = || relay.stats.position.load(std::sync::atomic::Ordering::Relaxed) == head;
     until("all is published", published).await;

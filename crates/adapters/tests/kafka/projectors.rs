@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use octocity_adapters::kafka::{KafkaFault, KafkaOptions, LiveReader, Projector, ReaderStats};
-use octocity_log::{EventLog, Position, Tail};
+use octocity_log::{EventLog, Position, RecordedEvent, Tail};
 use octocity_projections::testing::{Garage, History, Move, hashes, play};
 use octocity_projections::{Feed, MemoryRows, ReadModels, RowStore};
 use rdkafka::ClientConfig;
@@ -159,6 +159,24 @@ async fn what_the_topic_no_longer_keeps_is_read_from_the_log() {
     }
     let all = city.log().read_all(Position(1), usize::MAX, &[], &[]).await.unwrap().events;
     assert!(read == all, "it misses nothing");
+    projector.task.abort();
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_topic_lacks_is_read_from_the_log() {
+    let city = City::new().await;
+    let all = city.log().read_all(Position::default(), usize::MAX, &[], &[]).await.unwrap().events;
+    // With its successor right behind it.
+    let follow = |pair: &&[RecordedEvent]| pair[0].stream == pair[1].stream && pair[0].revision > 0;
+    let missing = all.windows(2).filter(follow).nth(100).unwrap()[0].position;
+    let lacking = Staged { lacks: Some(missing), ..Staged::new(city.history.log.clone()) };
+    let relay = start(Arc::new(lacking), &city.kafka).await;
+    let in_topic = read(&city.kafka, &*city.log(), Position::default(), city.head()).await;
+    assert!(in_topic.len() == all.len() - 1, "the topic lacks it");
+    let projector = city.projector().await;
+    city.until_all_is_projected().await;
+    city.is_as_of_one_engine(&projector.models).await;
     projector.task.abort();
     relay.stop().await;
 }

@@ -38,6 +38,7 @@ pub fn options(brokers: &str, partitions: i32) -> KafkaOptions {
 pub const RELAY: RelayOptions = RelayOptions {
     batch_events: 100,
     quiet: Duration::from_millis(200),
+    still: Duration::from_secs(600),
     patience: Duration::from_millis(1_500),
     retry_at_most: Duration::from_secs(1),
 };
@@ -150,18 +151,20 @@ pub fn assert_same(expected: Vec<RecordedEvent>, found: Vec<RecordedEvent>) {
     }
 }
 
-/// A log whose readers can be stopped after they have read, and whose head may be ahead of its last event, as with
-/// a store that has events of others in between.
+/// A log whose readers can be stopped after they have read, whose head may be ahead of its last event, as with a store
+/// that has events of others in between, and which may withhold one.
 #[derive(Clone)]
 pub struct Staged {
     pub log: MemoryLog,
     pub goes: watch::Sender<bool>,
     pub head: Option<watch::Sender<Position>>,
+    /// What it does not hand out in the order of the log.
+    pub lacks: Option<Position>,
 }
 
 impl Staged {
     pub fn new(log: MemoryLog) -> Self {
-        Self { log, goes: watch::Sender::new(true), head: None }
+        Self { log, goes: watch::Sender::new(true), head: None, lacks: None }
     }
 }
 
@@ -200,6 +203,7 @@ impl EventLog for Staged {
         event_types: &[&str],
     ) -> Result<Page, LogError> {
         let mut page = self.log.read_all(after, limit, categories, event_types).await?;
+        page.events.retain(|event| Some(event.position) != self.lacks);
         self.goes.subscribe().wait_for(|goes| *goes).await.unwrap();
         if let Some(head) = &self.head
             && page.events.len() < limit

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use octocity_adapters::kafka::Standing;
+use octocity_adapters::kafka::{RelayOptions, Standing};
 use octocity_log::{EventLog, MemoryLog};
 
 use crate::broker::shared;
@@ -41,18 +42,18 @@ async fn a_paused_relay_that_wakes_after_another_took_over_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_one_that_stands_by_takes_over_from_one_that_died() {
     let (kafka, log) = (options(shared(), 4), MemoryLog::default());
-    let first = start(Arc::new(log.clone()), &kafka).await;
-    let second = start(Arc::new(log.clone()), &kafka).await;
+    // A broker that stands still for as long would be reason enough to take over.
+    let patient = RelayOptions { patience: Duration::from_secs(5), ..RELAY };
+    let first = start_with(Arc::new(log.clone()), &kafka, patient).await;
+    let second = start_with(Arc::new(log.clone()), &kafka, patient).await;
     until("the second leads", || second.stats.standing() == Standing::Leads).await;
     fill(&log, 1, 0, 50).await;
     until("the first stands by", || first.stats.standing() == Standing::StandsBy).await;
-    // While nothing is to be done, or the other does it, it stays so.
-    tokio::time::sleep(RELAY.patience * 3).await;
+    // While the other does it, or nothing is to be done, it stays so.
     fill(&log, 1, 50, 50).await;
     assert_all_is_there(&kafka, &log).await;
-    tokio::time::sleep(RELAY.patience * 3).await;
-    assert_eq!(first.stats.standing(), Standing::StandsBy);
-    assert_eq!(second.stats.standing(), Standing::Leads);
+    tokio::time::sleep(patient.patience * 2).await;
+    assert_eq!((first.stats.standing(), second.stats.standing()), (Standing::StandsBy, Standing::Leads));
     second.task.abort();
     fill(&log, 1, 100, 50).await;
     fill(&log, 2, 0, 50).await;

@@ -4,12 +4,16 @@
 //! its own, which ends with this process. Every test has a schema to itself.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod blue_green;
 #[path = "../../../../xtask/src/services/cluster.rs"]
 mod cluster;
 mod cut;
 mod faults;
 mod opening;
 mod own;
+#[path = "../../../../xtask/src/services/ports.rs"]
+#[allow(dead_code, reason = "not each test needs one port, or several")]
+mod ports;
 mod server;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ use super::inputs::{at_most, each};
 use super::position::{not_reached, wait};
 use super::relay::heavy_cost;
 use super::scalars::{DateTime, Money, id, uuid_id};
-use crate::faults::{bad_input, internal};
+use crate::faults::{bad_input, failed};
 
 const MOST_FACILITIES: usize = 100;
 /// Of all pools of one question together: a year of eleven, or a week of six hundred.
@@ -230,7 +230,7 @@ impl FacilityAnalytics {
 }
 
 fn unread(fault: &StoreError) -> async_graphql::Error {
-    internal("reading figures", fault)
+    failed("reading figures", fault)
 }
 
 #[ComplexObject]

@@ -9,7 +9,7 @@ use octocity_domain::Category;
 use octocity_log::{LogError, Position, RecordedEvent, StreamId};
 
 use super::Api;
-use crate::faults::internal;
+use crate::faults::failed;
 
 /// How many events are read at a time.
 const PAGE: usize = 256;
@@ -50,7 +50,7 @@ impl Follower {
             let next = match part {
                 Part::Stream(stream) => first_after(api, stream, start)
                     .await
-                    .map_err(|fault| internal("finding a place in a stream", &fault))?,
+                    .map_err(|fault| failed("finding a place in a stream", &fault))?,
                 Part::Category(_) => 0,
             };
             sources.push(Source { part, next, read_to: start, buffer: VecDeque::new(), covered: start });
@@ -67,7 +67,7 @@ impl Follower {
                 Ok(events) if !events.is_empty() => return Some(Ok(events)),
                 Ok(_) if self.sources.iter().any(|source| source.covered < at_head) => {}
                 Ok(_) => head.changed().await.ok()?,
-                Err(fault) => return Some(Err(internal("following the log", &fault))),
+                Err(fault) => return Some(Err(failed("following the log", &fault))),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Rows by their ids, read in batches: what many objects of one answer ask for is one question to the store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use octocity_projections::{Query, ReadModels, Row, StoreError};
 
 use super::Api;
 use super::facilities::FacilityObject;
-use super::parking::{OccupancyObject, PastPools, VisitObject};
+use super::parking::{Details, OccupancyObject, PastPools, VisitObject};
 use super::reservations::ReservationObject;
 use super::sessions::SessionObject;
-use crate::faults::internal;
+use crate::faults::failed;
 
 /// The object of type `T` that belongs to the id.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ where
     Of<T, K>: Send + Sync + Hash + Eq + Clone + 'static,
 {
     let loader = context.data_unchecked::<DataLoader<Rows>>();
-    loader.load_one(key).await.map_err(|fault| internal("loading rows by their ids", &fault))
+    loader.load_one(key).await.map_err(|fault| failed("loading rows by their ids", &fault))
 }
 
 /// The objects that there are, in the keys' order.
@@ -99,7 +99,7 @@ where
     let keys: Vec<Of<T, K>> = keys.collect();
     let loader = context.data_unchecked::<DataLoader<Rows>>();
     let found = loader.load_many(keys.clone()).await;
-    let mut found = found.map_err(|fault| internal("loading rows by their ids", &fault))?;
+    let mut found = found.map_err(|fault| failed("loading rows by their ids", &fault))?;
     Ok(keys.iter().filter_map(|key| found.remove(key)).collect())
 }
 
@@ -141,13 +141,20 @@ impl Loader<Of<ReservationObject, ReservationId>> for Rows {
     }
 }
 
-impl Loader<Of<OccupancyObject, FacilityId>> for Rows {
+impl Loader<Of<OccupancyObject, (FacilityId, Details)>> for Rows {
     type Value = OccupancyObject;
     type Error = StoreError;
-    async fn load(&self, keys: &[Of<OccupancyObject, FacilityId>]) -> Loaded<OccupancyObject, FacilityId> {
-        let facilities: Vec<FacilityId> = keys.iter().map(|key| key.id).collect();
-        let found = OccupancyObject::of_many(&self.api, &facilities).await?;
-        Ok(found.into_iter().map(|occupancy| (Of::new(occupancy.key()), occupancy)).collect())
+    async fn load(
+        &self,
+        keys: &[Of<OccupancyObject, (FacilityId, Details)>],
+    ) -> Loaded<OccupancyObject, (FacilityId, Details)> {
+        let facilities: BTreeSet<FacilityId> = keys.iter().map(|key| key.id.0).collect();
+        let facilities: Vec<FacilityId> = facilities.into_iter().collect();
+        let details = keys.iter().fold(Details::default(), |all, key| all.or(key.id.1));
+        let found = OccupancyObject::of_many(&self.api, &facilities, details).await?;
+        let found: HashMap<_, _> = found.into_iter().map(|found| (found.key(), found)).collect();
+        let with = |key: &Of<_, (FacilityId, _)>| Some((key.clone(), found.get(&key.id.0)?.clone()));
+        Ok(keys.iter().filter_map(with).collect())
     }
 }
 

@@ -16,6 +16,7 @@ mod follow;
 mod inputs;
 mod keys;
 mod loaders;
+pub mod operations;
 pub mod operator;
 pub mod parking;
 pub mod payments;
@@ -35,6 +36,7 @@ use octocity_commands::{Clock, Handler};
 use octocity_log::EventLog;
 use octocity_projections::ReadModels;
 
+use crate::http::Probes;
 use crate::http::executor::Begin;
 use crate::limits::Limits;
 
@@ -45,6 +47,7 @@ pub struct Api {
     pub models: ReadModels,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
+    pub probes: Arc<dyn Probes>,
 }
 
 impl Api {
@@ -64,10 +67,11 @@ pub struct Query(
     reservations::ReservationsQuery,
     payments::PaymentsQuery,
     operator::OperatorQuery,
+    operations::OperationsQuery,
     analytics::AnalyticsQuery,
 );
 
-/// What can be done. Every mutation takes a `commandId`: a UUIDv7 that the client makes for each new command (most
+/// What can be done. Every mutation that stores something takes a `commandId`: a UUIDv7 that the client makes for each new command (most
 /// languages' UUID libraries have `uuidv7()`), and repeats only to repeat that very command: the same id gives the same
 /// reply, so a lost reply is asked for again under it. A business refusal stands in the payload's `refusal`; errors are
 /// for requests that cannot be served.
@@ -79,6 +83,7 @@ pub struct Mutation(
     sessions::SessionsMutation,
     reservations::ReservationsMutation,
     payments::PaymentsMutation,
+    operations::OperationsMutation,
 );
 
 /// What can be followed, over graphql-transport-ws or as server-sent events. Every message has a `position`: after a
@@ -89,6 +94,9 @@ pub struct Subscription(
     parking::EventsSubscription,
     reservations::ReservationsSubscription,
 );
+
+/// The subscriptions that tell the whole state of the one thing that this argument names.
+pub const STATES: &[(&str, &str)] = &[("occupancy", "facilities"), ("visit", "id"), ("reservation", "id")];
 
 pub type OctocitySchema = Schema<Query, Mutation, Subscription>;
 

@@ -1,4 +1,4 @@
-//! What operators watch: their facilities at a glance, and how far the read models are.
+//! What operators watch: their facilities at a glance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use octocity_projections::payments::queries::{Revenue, revenue};
 use octocity_projections::{Query, Row, StoreError};
 
 use super::Api;
-use super::parking::OccupancyObject;
+use super::parking::{Details, OccupancyObject};
 use super::position::{OCCUPANCY, wait};
 use super::relay::MAX_PAGE;
 use super::scalars::{DateTime, Money, code_id, id};
-use crate::faults::{bad_input, internal};
+use crate::faults::{bad_input, failed};
 
 /// What was taken and given back today.
 #[derive(Clone, Debug, SimpleObject)]
@@ -70,47 +70,6 @@ pub struct OperatorOverview {
     revenue_today: Vec<RevenueObject>,
     /// Each facility, by name: the first 500. The sums are of all of them.
     facilities: Vec<FacilityOverview>,
-}
-
-/// How far one read model is.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct ProjectionStatus {
-    /// The read model's table.
-    name: String,
-    /// Up to where its rows say what the log says.
-    position: String,
-    /// It has reached the log's head.
-    caught_up: bool,
-}
-
-/// A key of a read model that stands still, because one of its events could not be applied. The others go on.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct ParkedKey {
-    /// The read model's table.
-    projection: String,
-    /// The key.
-    key: String,
-    /// The stream that has the event.
-    stream: String,
-    /// The event's place in the stream.
-    revision: u64,
-    /// The event's type.
-    event: String,
-}
-
-/// How far the system is.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct Status {
-    /// The log's head: pass it as `after` to see all that is stored now.
-    position: String,
-    /// The server's time.
-    now: DateTime,
-    /// Its version.
-    version: &'static str,
-    /// How far the read models are, by name.
-    projections: Vec<ProjectionStatus>,
-    /// What stands still.
-    parked: Vec<ParkedKey>,
 }
 
 type Sums = BTreeMap<Currency, Revenue>;
@@ -174,7 +133,7 @@ impl OperatorOverview {
         sums: &mut Sums,
     ) -> Result<Vec<FacilityOverview>, StoreError> {
         let ids: Vec<FacilityId> = rows.iter().map(|row| row.facility).collect();
-        let present = OccupancyObject::of_many(api, &ids).await?.into_iter();
+        let present = OccupancyObject::of_many(api, &ids, Details::ALL).await?.into_iter();
         let mut present: BTreeMap<_, _> = present.map(|occupancy| (occupancy.key(), occupancy)).collect();
         let (mut facilities, now) = (Vec::new(), api.clock.now());
         for row in rows {
@@ -217,44 +176,10 @@ impl OperatorQuery {
         let tables = [&OCCUPANCY[..], &figures].concat();
         wait(context, after.as_deref(), &tables).await?;
         let found = overview(Api::of(context), operator).await;
-        let found = found.map_err(|fault| internal("reading an operator's overview", &fault))?;
+        let found = found.map_err(|fault| failed("reading an operator's overview", &fault))?;
         if found.facilities.is_empty() {
             return Err(bad_input("No facility has this operator; register one first or correct the code."));
         }
         Ok(found)
-    }
-
-    /// How far the log and the read models are, and what stands still.
-    async fn status(&self, context: &Context<'_>) -> Result<Status> {
-        let api = Api::of(context);
-        let head = *api.log.head().borrow();
-        let mut projections: Vec<ProjectionStatus> = api
-            .models
-            .progress()
-            .borrow()
-            .iter()
-            .map(|(name, position)| ProjectionStatus {
-                name: (*name).to_owned(),
-                position: api.token(*position),
-                caught_up: *position >= head,
-            })
-            .collect();
-        projections.sort_by(|one, other| one.name.cmp(&other.name));
-        let parked = api.models.store.parked(&[]).await;
-        let parked = parked.map_err(|fault| internal("reading the parked keys", &fault))?;
-        let parked = parked.into_iter().map(|parked| ParkedKey {
-            projection: parked.view,
-            key: parked.key,
-            stream: parked.stream,
-            revision: parked.revision,
-            event: parked.event_type,
-        });
-        Ok(Status {
-            position: api.token(head),
-            now: api.clock.now().into(),
-            version: env!("CARGO_PKG_VERSION"),
-            projections,
-            parked: parked.collect(),
-        })
     }
 }

@@ -15,7 +15,7 @@ use octocity_projections::sessions::SessionRow;
 use octocity_projections::{Row, Table};
 
 use super::Api;
-use crate::faults::{Code, bad_input, field_error, internal};
+use crate::faults::{Code, bad_input, failed, field_error};
 use crate::http::transport::AfterHeader;
 
 impl Api {
@@ -24,11 +24,11 @@ impl Api {
         Token { log: self.log.id(), epoch: self.log.epoch(), position }.to_string()
     }
 
-    /// The position to go on behind. One of an earlier epoch is not known here, and lies before everything: who goes on
-    /// from there is told some things again, and misses none.
+    /// The position to go on behind. Who comes with one of an earlier epoch misses nothing; only if it is far from that
+    /// epoch's end some things are told again.
     pub fn parse_token(&self, token: &str) -> Result<Position> {
-        let parsed = self.parse(token)?;
-        Ok(if parsed.epoch < self.log.epoch() { Position::default() } else { parsed.position })
+        let ParsedToken { epoch, position, .. } = self.parse(token)?;
+        Ok(if epoch < self.log.epoch() { self.log.resumed(epoch, position) } else { position })
     }
 
     /// The position to wait for. What an earlier epoch held is there once all that was brought over is.
@@ -104,7 +104,7 @@ fn add_within(field: SelectionField<'_>, tables: &mut Vec<&'static Table>) {
 /// Whether a row stands still, because an event of its own or of these streams could not be applied.
 pub async fn stands_still<R: Row>(context: &Context<'_>, key: &R::Key, streams: &[StreamId]) -> Result<bool> {
     let parked = Api::of(context).models.standing_still::<R>(key, streams).await;
-    Ok(parked.map_err(|fault| internal("reading the parked keys", &fault))?.is_some())
+    Ok(parked.map_err(|fault| failed("reading the parked keys", &fault))?.is_some())
 }
 
 /// What is said where something did not get to a position in time.

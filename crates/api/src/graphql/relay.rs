@@ -8,7 +8,7 @@ use octocity_projections::{Kind, Query, Row, Value};
 use serde_json::Value as Json;
 
 use super::Api;
-use crate::faults::{bad_input, internal};
+use crate::faults::{bad_input, failed};
 
 /// A larger page is refused.
 pub const MAX_PAGE: usize = 500;
@@ -106,10 +106,8 @@ async fn read<R: Row, N: OutputType + ObjectType>(
     let (goes_after, goes_before) = (after.is_some(), before.is_some());
     let asked = query.clone().after(after).before(before);
     let asked = if from_end { asked.last(size) } else { asked.first(size) };
-    let found = asked
-        .run(&*Api::of(context).models.store)
-        .await
-        .map_err(|fault| internal("reading a page", &fault))?;
+    let found =
+        asked.run(&*Api::of(context).models.store).await.map_err(|fault| failed("reading a page", &fault))?;
     let position = found.position;
     let edges = found.rows.into_iter().map(|row| {
         let cursor = encode(&query.cursor(&row));

@@ -22,7 +22,7 @@ use super::position::{stands_still, wait};
 use super::relay::{Page, connection, page_cost};
 use super::scalars::{DateTime, UuidText, code_id, id, uuid_id};
 use super::submit::{Done, command_id, payload, submission};
-use crate::faults::{bad_input, internal};
+use crate::faults::{bad_input, failed, outlast, patience};
 
 /// Where a reservation is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -155,7 +155,7 @@ impl ReservationObject {
 async fn find(api: &Api, reservation: ReservationId) -> Result<(Option<ReservationRow>, Position)> {
     let query = Query::<ReservationRow>::new().eq("reservation", &reservation).first(1);
     let mut found =
-        query.run(&*api.models.store).await.map_err(|fault| internal("reading a reservation", &fault))?;
+        query.run(&*api.models.store).await.map_err(|fault| failed("reading a reservation", &fault))?;
     Ok((found.rows.pop(), found.position))
 }
 
@@ -328,15 +328,20 @@ impl ReservationsSubscription {
 fn states(api: Arc<Api>, key: (FacilityId, ReservationId)) -> impl Stream<Item = Result<ReservationObject>> {
     async_stream::stream! {
         let mut rows = api.models.live.row::<ReservationRow>(&key);
+        let mut retry = patience();
         loop {
             match find(&api, key.1).await {
                 Ok((Some(row), position)) => yield Ok(ReservationObject::as_of(row, &api, position)),
                 Ok((None, _)) => {}
                 Err(error) => {
-                    yield Err(error);
-                    return;
+                    if let Err(error) = outlast(&mut retry, error).await {
+                        yield Err(error);
+                        return;
+                    }
+                    continue;
                 }
             }
+            retry.is_over();
             if rows.changed().await.is_none() {
                 return;
             }

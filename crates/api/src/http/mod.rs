@@ -9,6 +9,7 @@ mod pages;
 mod probes;
 pub mod request;
 pub mod response;
+pub mod shared;
 mod sse;
 pub mod transport;
 

@@ -2,19 +2,30 @@
 
 use std::collections::HashSet;
 
-use async_graphql::ServerError;
-use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+
+use async_graphql::{Name, ServerError, Value as Literal};
+use serde_json::{Map, Value};
 
 use crate::faults::{Code, coded};
 
-/// The type of the operation that the request names, or of the only one.
-pub fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<OperationType, Box<ServerError>> {
+/// The subscriptions each of whose messages is the whole state of the one thing that this argument names, so that a newer
+/// message stands for those before it.
+pub type States = &'static [(&'static str, &'static str)];
+
+/// The operation that the request names, or the only one.
+pub fn chosen<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a OperationDefinition, Box<ServerError>> {
     let mut chosen = document
         .operations
         .iter()
         .filter(|(known, _)| name.is_none_or(|name| known.is_some_and(|k| k == name)));
     match (chosen.next(), chosen.next()) {
-        (Some((_, operation)), None) => Ok(operation.node.ty),
+        (Some((_, operation)), None) => Ok(&operation.node),
         (None, _) => Err(coded(Code::GraphqlValidationFailed, "The document has no operation of this name.")),
         _ => Err(coded(
             Code::GraphqlValidationFailed,
@@ -35,6 +46,31 @@ pub fn check_subscriptions(document: &ExecutableDocument) -> Result<(), Box<Serv
         }
     }
     Ok(())
+}
+
+/// Whether it is a subscription to one of these, and to one thing: one whose field stands in a fragment is not looked at.
+pub fn tells_one_state(
+    operation: &OperationDefinition,
+    variables: Option<&Map<String, Value>>,
+    states: States,
+) -> bool {
+    let [root] = &operation.selection_set.node.items[..] else { return false };
+    let (Selection::Field(field), OperationType::Subscription) = (&root.node, operation.ty) else {
+        return false;
+    };
+    let field = &field.node;
+    let Some((_, argument)) = states.iter().find(|(name, _)| *name == field.name.node.as_str()) else {
+        return false;
+    };
+    let given = |name: Name| -> Result<Literal, ()> {
+        let given = variables.and_then(|all| all.get(name.as_str())).ok_or(())?;
+        Literal::from_json(given.clone()).map_err(|_| ())
+    };
+    match field.get_argument(argument).and_then(|value| value.node.clone().into_const_with(given).ok()) {
+        Some(Literal::List(things)) => things.len() == 1,
+        Some(Literal::String(_)) => true,
+        _ => false,
+    }
 }
 
 struct Roots<'a> {
@@ -93,5 +129,26 @@ mod tests {
         }
         let several = parse_query("query Q { a b } subscription S { a b }").unwrap();
         assert!(check_subscriptions(&several).is_err());
+    }
+
+    #[test]
+    fn one_thing_is_one_by_its_argument() {
+        for (query, variables, one) in [
+            ("subscription { of(ids: [\"1\"]) { a } }", "{}", true),
+            ("subscription { of(ids: \"1\") { a } }", "{}", true),
+            ("subscription { x: of(ids: [\"1\", \"2\"]) { a } }", "{}", false),
+            ("subscription { of(ids: []) { a } }", "{}", false),
+            ("subscription ($i: [ID!]!) { of(ids: $i) { a } }", r#"{"i": ["1"]}"#, true),
+            ("subscription ($i: [ID!]!) { of(ids: $i) { a } }", r#"{"i": "1"}"#, true),
+            ("subscription ($i: [ID!]!) { of(ids: $i) { a } }", r#"{"i": ["1", "2"]}"#, false),
+            ("subscription ($i: [ID!] = [\"1\"]) { of(ids: $i) { a } }", "{}", false),
+            ("subscription { each(ids: [\"1\"]) { a } }", "{}", false),
+            ("query { of(ids: [\"1\"]) { a } }", "{}", false),
+        ] {
+            let document = parse_query(query).unwrap();
+            let variables = serde_json::from_str::<Map<String, Value>>(variables).unwrap();
+            let tells = tells_one_state(chosen(&document, None).unwrap(), Some(&variables), &[("of", "ids")]);
+            assert_eq!(tells, one, "{query}");
+        }
     }
 }

@@ -23,6 +23,8 @@ pub trait Probes: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// In Prometheus' text format, version 0.0.4.
     async fn metrics(&self) -> String;
+    /// How many keys wait for an event that is missing on Kafka; 0 where nothing comes over it.
+    fn held_keys(&self) -> u64;
 }
 
 pub fn routes(probes: Arc<dyn Probes>) -> Router {

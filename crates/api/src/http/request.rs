@@ -1,12 +1,12 @@
 //! A GraphQL request out of an HTTP one (GraphQL over HTTP, sections "GET" and "POST").
 
-use async_graphql::parser::types::OperationType;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Request, ServerError, Variables};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::operation;
-use crate::limits::{Limits, parse};
+use super::operation::{self, States};
+use crate::limits::Documents;
 
 /// The parameters of a well-formed request, its document not yet read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,26 +140,31 @@ fn decode_component(text: &str) -> Result<String, Malformed> {
 pub struct Prepared {
     pub request: Request,
     pub operation: OperationType,
+    /// Each message of the subscription is the whole state of one thing.
+    pub tells_one_state: bool,
 }
 
 impl Parameters {
-    pub fn prepare(self, limits: &Limits) -> Result<Prepared, Box<ServerError>> {
-        let document = parse(&self.query, limits)?;
-        let operation = operation::chosen(&document, self.operation_name.as_deref())?;
+    pub fn prepare(self, documents: &Documents, states: States) -> Result<Prepared, Box<ServerError>> {
+        let document = documents.parsed(&self.query)?;
+        let chosen = operation::chosen(&document, self.operation_name.as_deref())?;
         operation::check_subscriptions(&document)?;
+        let (operation, variables) = (chosen.ty, self.variables.as_ref());
+        let tells_one_state = operation::tells_one_state(chosen, variables, states);
         let mut request = Request::new(self.query);
         request.operation_name = self.operation_name;
         if let Some(variables) = self.variables {
             request.variables = Variables::from_json(Value::Object(variables));
         }
-        request.set_parsed_query(document);
-        Ok(Prepared { request, operation })
+        request.set_parsed_query(ExecutableDocument::clone(&document));
+        Ok(Prepared { request, operation, tells_one_state })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     #[test]
     fn a_query_string_is_decoded() {
@@ -200,7 +205,9 @@ mod tests {
             operation_name: name.map(str::to_owned),
             ..Parameters::default()
         };
-        let of = |name| ask(name).prepare(&Limits::default()).map(|prepared| prepared.operation);
+        let of = |name| {
+            ask(name).prepare(&Documents::new(Limits::default()), &[]).map(|prepared| prepared.operation)
+        };
         assert_eq!(of(Some("B")).unwrap(), OperationType::Mutation);
         assert!(of(None).is_err());
         assert!(of(Some("C")).is_err());

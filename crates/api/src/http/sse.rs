@@ -1,7 +1,7 @@
 //! Server-sent events, as the "distinct connections" mode of graphql-sse: one request, one stream of `next` events
 //! that a `complete` ends. <https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>
 //!
-//! The body is pulled: a reader that is slow makes no queue, for the next message is made when it asks. A stream that
+//! The body is pulled: a reader that is slow makes no queue, for the next message is taken when it asks. A stream that
 //! ends without `complete` was broken off, by the network or by the server's stop; the client resumes from its position.
 
 use std::convert::Infallible;
@@ -22,8 +22,7 @@ use super::transport::{Ready, Transport, closed};
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
 pub fn respond(transport: &Transport, ready: Ready, place: OwnedSemaphorePermit) -> Response {
-    let begun = ready.begun;
-    let mut answers = transport.executor.stream(ready.request);
+    let mut answers = transport.answers(ready);
     let closing = transport.closing.clone();
     event_stream(async_stream::stream! {
         let _place = place;
@@ -35,7 +34,7 @@ pub fn respond(transport: &Transport, ready: Ready, place: OwnedSemaphorePermit)
                 biased;
                 () = &mut closed => return,
                 answer = answers.next() => match answer {
-                    Some(mut answer) => yield event("next", &response::body(&mut answer, begun.get())),
+                    Some(told) => yield event("next", &told.text),
                     None => break,
                 },
                 () = tokio::time::sleep(KEEP_ALIVE) => yield ":\n\n".to_owned(),

@@ -4,14 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_graphql::Request;
+use async_graphql::parser::types::OperationType;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use octocity_log::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::executor::{Begun, Executor};
+use super::operation::States;
 use super::request::{Parameters, Prepared};
+use super::shared::{Question, Shared, Told};
 use crate::auth::Auth;
 use crate::faults::{Code, coded};
-use crate::limits::Limits;
+use crate::limits::{Documents, Limits};
 
 pub struct Transport {
     pub executor: Arc<dyn Executor>,
@@ -23,6 +27,9 @@ pub struct Transport {
     /// Becomes true when the server stops: streams end then, so that nothing waits for their readers.
     pub closing: watch::Receiver<bool>,
     streams: Arc<Semaphore>,
+    states: States,
+    shared: Shared,
+    documents: Documents,
 }
 
 /// The header `x-octocity-after`: a position that every query of the request waits for.
@@ -33,12 +40,15 @@ pub struct AfterHeader(pub String);
 pub struct Ready {
     pub request: Request,
     pub begun: Begun,
-    pub operation: async_graphql::parser::types::OperationType,
+    pub operation: OperationType,
+    /// Of a subscription that may be answered together with others.
+    question: Option<Question>,
 }
 
 impl Transport {
     pub fn new(
         executor: Arc<dyn Executor>,
+        states: States,
         auth: Auth,
         limits: Limits,
         listen: SocketAddr,
@@ -46,7 +56,8 @@ impl Transport {
     ) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(limits.streams));
         let only_here = auth.is_open() && listen.ip().is_loopback();
-        Arc::new(Self { executor, auth, limits, only_here, closing, streams })
+        let (shared, documents) = (Shared::default(), Documents::new(limits));
+        Arc::new(Self { executor, auth, limits, only_here, closing, streams, states, shared, documents })
     }
 
     /// A place for one more open stream, given back when it is dropped.
@@ -60,13 +71,33 @@ impl Transport {
         actor: Actor,
         after: Option<AfterHeader>,
     ) -> Result<Ready, Box<async_graphql::ServerError>> {
-        let Prepared { request, operation } = parameters.prepare(&self.limits)?;
+        let Prepared { request, operation, tells_one_state } =
+            parameters.prepare(&self.documents, self.states)?;
+        let question = tells_one_state.then(|| Question::of(&request, &actor, after.as_ref())).flatten();
         let begun = Begun::default();
         let mut request = request.data(actor).data(begun.clone());
         if let Some(after) = after {
             request = request.data(after);
         }
-        Ok(Ready { request, begun, operation })
+        Ok(Ready { request, begun, operation, question })
+    }
+
+    /// What it comes to: of a subscription many answers, of others one.
+    pub fn answers(&self, ready: Ready) -> BoxStream<'static, Told> {
+        let Ready { request, begun, operation, question } = ready;
+        let executor = Arc::clone(&self.executor);
+        let ask = move || match operation {
+            OperationType::Subscription => {
+                executor.stream(request).map(move |answer| Told::of(answer, &begun)).boxed()
+            }
+            OperationType::Query | OperationType::Mutation => {
+                stream::once(async move { Told::of(executor.execute(request).await, &begun) }).boxed()
+            }
+        };
+        match question {
+            Some(question) => self.shared.answers(question, ask),
+            None => ask(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! - **nesting**: how deep brackets stand in one another; bounds the parser's stack.
 //! - **expansion**: how many fields a document selects once its fragments are put in place.
 
+mod documents;
 mod expansion;
 mod scan;
 
@@ -12,6 +13,7 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::ExecutableDocument;
 
 use crate::faults::{Code, coded};
+pub use documents::Documents;
 
 /// The bounds of one request and of one connection; every field has a stated default.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +68,7 @@ impl Default for Limits {
 }
 
 /// The document, if it keeps the limits.
-pub fn parse(query: &str, limits: &Limits) -> Result<ExecutableDocument, Box<ServerError>> {
+fn parse(query: &str, limits: &Limits) -> Result<ExecutableDocument, Box<ServerError>> {
     let extent = scan::extent(query);
     if extent.tokens > limits.document_tokens {
         let sentence = format!("The document has more than {} tokens; split it.", limits.document_tokens);

@@ -4,7 +4,7 @@
 //! - **connection**: from the upgrade to the close; it must send `connection_init` first.
 //! - **operation**: what one `subscribe` began, under an id that the client chose, until a `complete` or an `error`.
 //!
-//! Nothing is queued: an operation's next message is made only when the one before it was written, so a reader that is
+//! Nothing is queued: an operation's next message is asked for only when the one before it was written, so a reader that is
 //! slow holds back its own operations and nobody's memory.
 
 mod close;

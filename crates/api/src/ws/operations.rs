@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use async_graphql::Response;
-use async_graphql::parser::types::OperationType;
-use futures_util::stream::{AbortHandle, BoxStream, SelectAll, StreamExt, abortable};
+use futures_util::stream::{AbortHandle, BoxStream, SelectAll, Stream, StreamExt, abortable};
 
 use super::message;
-use crate::http::response::body;
+use crate::http::shared::Told;
 use crate::http::transport::{Ready, Transport};
 
 #[derive(Default)]
@@ -63,30 +61,17 @@ impl Operations {
     }
 }
 
-fn steps(transport: &Transport, id: String, ready: Ready) -> BoxStream<'static, Step> {
-    let Ready { request, begun, operation } = ready;
-    let mut answers = match operation {
-        OperationType::Subscription => transport.executor.stream(request),
-        OperationType::Query | OperationType::Mutation => {
-            let executor = transport.executor.clone();
-            futures_util::stream::once(async move { executor.execute(request).await }).boxed()
-        }
-    };
+fn steps(transport: &Transport, id: String, ready: Ready) -> impl Stream<Item = Step> + use<> {
+    let mut answers = transport.answers(ready);
     async_stream::stream! {
-        while let Some(mut answer) = answers.next().await {
+        while let Some(Told { text, refused }) = answers.next().await {
             // A response before execution began ends the operation with `error`, and no `complete` follows.
-            let text = body(&mut answer, begun.get());
-            if !begun.get() {
-                yield ended_by(id, &answer);
+            if let Some(errors) = refused {
+                yield Step::Ended { text: message::error(&id, &errors), id };
                 return;
             }
             yield Step::Answered { text: message::next(&id, &text), id: id.clone() };
         }
         yield Step::Ended { text: message::complete(&id), id };
     }
-    .boxed()
-}
-
-fn ended_by(id: String, answer: &Response) -> Step {
-    Step::Ended { text: message::error(&id, &answer.errors), id }
 }

@@ -68,6 +68,9 @@ impl Probes for Steady {
     async fn metrics(&self) -> String {
         "octocity_up 1\n".to_owned()
     }
+    fn held_keys(&self) -> u64 {
+        3
+    }
 }
 
 pub struct Server {

@@ -1,5 +1,6 @@
 //! A log whose appends wait for a permit: what was decided is not durable yet.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -16,11 +17,13 @@ pub struct HeldLog {
     pub permits: Arc<Semaphore>,
     /// The events of this command cannot be decoded.
     pub garbled: Arc<Mutex<Option<CommandId>>>,
+    /// How often a stream was read.
+    pub reads: Arc<AtomicUsize>,
 }
 
 impl HeldLog {
     pub fn new(log: MemoryLog) -> Self {
-        Self { log, permits: Arc::new(Semaphore::new(0)), garbled: Arc::default() }
+        Self { log, permits: Arc::new(Semaphore::new(0)), garbled: Arc::default(), reads: Arc::default() }
     }
 
     fn garble(&self, events: &mut [RecordedEvent]) {
@@ -49,6 +52,7 @@ impl EventLog for HeldLog {
         from: u64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let mut events = self.log.read_stream(stream, from, limit).await?;
         self.garble(&mut events);
         Ok(events)

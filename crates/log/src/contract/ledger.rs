@@ -41,6 +41,11 @@ pub async fn records_commands_without_events(storage: &dyn Storage) {
     let (first, last) = (events[0].position, events[1].position);
     // A store may know no more than where the batch ended: who waits for that sees all that the reply rests on.
     assert!(positions.is_sorted() && positions[0] >= first && positions[2] == last, "{positions:?}");
+    drop(log);
+    let log = storage.open();
+    let found = log.ledger_entries(stream(1), &[client_id(2), client_id(3), client_id(4)]).await.unwrap();
+    let told: Vec<Position> = found.iter().flatten().map(|entry| entry.position).collect();
+    assert_eq!(told, positions, "a repeat names the position that the first reply named");
     let found = log.ledger_entries(stream(1), &[client_id(3), client_id(1)]).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().refusal, refused.refusal);
     let stands = found[0].as_ref().unwrap().position;

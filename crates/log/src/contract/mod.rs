@@ -7,12 +7,14 @@
 mod append;
 mod ledger;
 mod read;
+mod read_stream;
 mod samples;
 mod snapshots;
 
 pub use append::*;
 pub use ledger::*;
 pub use read::*;
+pub use read_stream::*;
 pub use samples::*;
 pub use snapshots::*;
 
@@ -47,6 +49,7 @@ macro_rules! log_contract {
             stores_large_data,
             is_the_same_log_after_a_restart,
             reads_a_stream_forwards_and_back,
+            reads_back_from_far_before_the_end,
             reads_all_in_order_in_pages,
             passes_over_what_a_filter_leaves_out,
             reads_on_from_any_position,

@@ -1,4 +1,4 @@
-//! Cases of reading.
+//! Cases of reading the whole log.
 
 use octocity_domain::Category;
 
@@ -6,23 +6,6 @@ use super::{NOON, Storage, batch, client_id, entry, event, fill, must_append, st
 use crate::envelope::StreamId;
 use crate::port::Append;
 use crate::position::Position;
-
-pub async fn reads_a_stream_forwards_and_back(storage: &dyn Storage) {
-    let log = storage.open();
-    fill(&*log, stream(2), 100, 3).await;
-    fill(&*log, stream(1), 1, 10).await;
-    let forwards = [(0, 3, vec![0, 1, 2]), (7, 10, vec![7, 8, 9]), (10, 5, vec![]), (0, 0, vec![])];
-    for (from, limit, expected) in forwards {
-        let read = log.read_stream(stream(1), from, limit).await.unwrap();
-        assert_eq!(read.iter().map(|event| event.revision).collect::<Vec<_>>(), expected);
-    }
-    let backwards =
-        [(10, 3, vec![9, 8, 7]), (u64::MAX, 1, vec![9]), (2, 10, vec![1, 0]), (0, 5, vec![]), (5, 0, vec![])];
-    for (before, limit, expected) in backwards {
-        let read = log.read_stream_back(stream(1), before, limit).await.unwrap();
-        assert_eq!(read.iter().map(|event| event.revision).collect::<Vec<_>>(), expected);
-    }
-}
 
 pub async fn reads_all_in_order_in_pages(storage: &dyn Storage) {
     let log = storage.open();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use octocity_log::{EventLog, LogId, Position, Tail};
+use octocity_projections::Step;
 use octocity_projections::analytics::Figures;
 use tokio::sync::watch;
 
-use super::ServerAway;
+use super::{Retold, ServerAway};
 use crate::config::ClickHouseConfig;
 use crate::failure::Failure;
 use crate::metrics::Text;
@@ -28,12 +29,21 @@ impl Telling {
     pub fn vitals(&self) -> TellingVitals {
         match *self {}
     }
+    pub async fn ended(&mut self) {
+        match *self {}
+    }
     pub async fn stop(self) -> Result<(), Failure> {
         match self {}
     }
 }
 
 impl TellingVitals {
+    pub fn has_ended(&self) -> bool {
+        match *self {}
+    }
+    pub fn is_cut_off(&self) -> bool {
+        match *self {}
+    }
     pub fn position(&self) -> Position {
         match *self {}
     }
@@ -42,11 +52,24 @@ impl TellingVitals {
     }
 }
 
-pub fn figures(_: &ClickHouseConfig, _: LogId, _: u32) -> Result<Arc<dyn Figures>, Failure> {
+pub async fn figures(_: &ClickHouseConfig, _: LogId, _: u32) -> Result<Arc<dyn Figures>, Failure> {
     Err(absent())
 }
 
 pub async fn rows_per_second(_: &ClickHouseConfig, _: Arc<dyn EventLog>) -> Result<f64, Failure> {
+    Err(absent())
+}
+
+pub async fn tell_anew(
+    _: &ClickHouseConfig,
+    _: Arc<dyn Tail>,
+    _: bool,
+    _: impl FnMut(Step),
+) -> Result<Retold, Failure> {
+    Err(absent())
+}
+
+pub async fn go_back(_: &ClickHouseConfig, _: Arc<dyn Tail>, _: impl FnMut(Step)) -> Result<Retold, Failure> {
     Err(absent())
 }
 

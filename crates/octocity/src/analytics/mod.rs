@@ -7,13 +7,25 @@ mod clickhouse;
 #[path = "absent.rs"]
 mod clickhouse;
 
+#[cfg(feature = "distributed")]
+mod retelling;
+
 pub use clickhouse::{Telling, TellingVitals, figures, look, rows_per_second};
+#[cfg(not(feature = "distributed"))]
+pub use clickhouse::{go_back, tell_anew};
+
+#[cfg(feature = "distributed")]
+pub use retelling::{go_back, tell_anew};
+
+/// What was live and what is new: of each table its name, and how many rows.
+pub struct Retold {
+    pub tables: Vec<(&'static str, u64, u64)>,
+}
 
 /// What to do about a server that is away at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerAway {
-    /// Nothing that is to run can do without it: say so.
-    #[allow(dead_code, reason = "the role that does nothing else is started elsewhere")]
+    /// Nothing that is to run can do without it: say so, and who starts waits for it.
     Refuse,
     /// Gates do not wait for figures.
     TryAgain,

@@ -1,14 +1,21 @@
-//! In place of PostgreSQL where this octocity was built without.
+//! In place of the services where this octocity was built without.
 
 use std::sync::Arc;
 
 use octocity_log::EventLog;
 
-use super::Fault;
-use super::report::Ratio;
-use crate::config::PostgresConfig;
+use super::{BenchOptions, BenchReport, Fault};
 
-pub async fn measure(_: &Arc<dyn EventLog>, config: &PostgresConfig) -> Result<Ratio, Fault> {
-    let absent = crate::stores::look_at_postgres(config).await.err();
-    Err(absent.map_or_else(|| "PostgreSQL is not built in.".to_owned(), |failure| failure.message).into())
+pub async fn measure(
+    _: &mut BenchReport,
+    _: &Arc<dyn EventLog>,
+    options: &BenchOptions,
+    _: &impl Fn(&str),
+) -> Result<(), Fault> {
+    match options.postgres.is_some() || options.kafka.is_some() {
+        false => Ok(()),
+        true => Err("The configuration has a table [postgres] or [kafka], and this octocity was built without; build it \
+             with --features distributed, or remove the table."
+            .into()),
+    }
 }

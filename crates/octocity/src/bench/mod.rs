@@ -9,20 +9,23 @@ mod bare_commands;
 mod city;
 mod commands;
 mod latency;
+mod projection;
+mod rebuild;
+mod report;
 #[cfg(feature = "distributed")]
-mod postgres;
+mod services;
 #[cfg(not(feature = "distributed"))]
 #[path = "absent.rs"]
-mod postgres;
-mod projection;
-mod report;
+mod services;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::args::BenchArgs;
-use crate::config::{ClickHouseConfig, Config, PostgresConfig};
+use crate::config::{ClickHouseConfig, Config, KafkaConfig, PostgresConfig};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -41,6 +44,8 @@ pub struct BenchOptions {
     pub folder: PathBuf,
     /// Measured too where it is configured, in a schema of its own.
     pub postgres: Option<PostgresConfig>,
+    /// The same, in topics of its own.
+    pub kafka: Option<KafkaConfig>,
     /// The same, in a database of its own.
     pub clickhouse: Option<ClickHouseConfig>,
 }
@@ -48,11 +53,18 @@ pub struct BenchOptions {
 /// How many times each measurement alternates with its bare limit.
 const ROUNDS: usize = 3;
 const FACILITIES: usize = 1000;
+const CALLERS: [usize; 4] = [1, 64, 256, 1024];
 
 /// `octocity bench`: measures on the disk of the data folder, which itself is left alone.
 pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Result<(), Failure> {
     let above = config.data.ancestors().skip(1).find(|folder| folder.is_dir());
     let folder = above.unwrap_or(Path::new(".")).to_owned();
+    if args.rebuild {
+        let figures = rebuild::measure(config, &folder).await?;
+        output.say(figures.to_string());
+        output.finish(&json!({"rebuild": figures}));
+        return Ok(());
+    }
     let progress = |what: &str| {
         if std::io::stderr().is_terminal() {
             eprintln!("measuring {what}");
@@ -63,6 +75,7 @@ pub async fn command(config: &Config, args: &BenchArgs, output: Output) -> Resul
         facilities: FACILITIES,
         folder,
         postgres: config.postgres.clone(),
+        kafka: config.kafka.clone(),
         clickhouse: config.clickhouse.clone(),
     };
     let measured = run(&options, progress).await;
@@ -80,7 +93,7 @@ pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<Benc
     let city = city::City::register(&scratch.dir.join("city"), options.facilities).await?;
     let mut report = BenchReport::new();
     for facilities in [1, options.facilities] {
-        for callers in [1, 64, 256] {
+        for callers in CALLERS {
             progress(&format!("commands: {callers} callers on {facilities} facilities"));
             let case = commands::Case { callers, facilities, round_seconds };
             report.commands.push(commands::measure(&scratch.dir, &city, case).await?);
@@ -89,10 +102,7 @@ pub async fn run(options: &BenchOptions, progress: impl Fn(&str)) -> Result<Benc
     progress("projection");
     let log = projection::history(&scratch.dir, &city, round_seconds).await?;
     report.projection = Some(projection::measure(&scratch.dir, &log).await?);
-    if let Some(config) = &options.postgres {
-        progress("projection into PostgreSQL");
-        report.projection_postgres = Some(postgres::measure(&log, config).await?);
-    }
+    services::measure(&mut report, &log, options, &progress).await?;
     if let Some(config) = &options.clickhouse {
         progress("facts into ClickHouse");
         let told = crate::analytics::rows_per_second(config, Arc::clone(&log)).await;
@@ -145,12 +155,13 @@ mod tests {
             facilities: 5,
             folder: folder.path().to_owned(),
             postgres: None,
+            kafka: None,
             clickhouse: None,
         };
         let report = run(&options, |_| {}).await.unwrap();
         let cases: Vec<_> =
             report.commands.iter().map(|figures| (figures.facilities, figures.callers)).collect();
-        assert_eq!(cases, [(1, 1), (1, 64), (1, 256), (5, 1), (5, 64), (5, 256)]);
+        assert_eq!(cases, [1, 5].map(|facilities| CALLERS.map(|callers| (facilities, callers))).concat());
         let rates = report.commands.iter().map(|figures| figures.rates).chain(report.projection);
         for rate in rates {
             assert!(rate.per_second > 0.0 && rate.bare_per_second > 0.0 && rate.ratio.is_finite());

@@ -13,6 +13,12 @@ pub struct BenchReport {
     /// Beside bare upserts into the same server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection_postgres: Option<Ratio>,
+    /// From the log until they are committed in both topics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relayed_events_per_second: Option<f64>,
+    /// From the topic into PostgreSQL, beside bare upserts into the same server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection_kafka: Option<Ratio>,
     /// From the log to their checkpoint; the server is another process, and has no bare limit of ours beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clickhouse_rows_per_second: Option<f64>,
@@ -29,12 +35,14 @@ pub struct CommandFigures {
     pub commands_per_commit: f64,
 }
 
-/// Ours beside the bare limit; `ratio` is the median of the rounds' ratios.
+/// Ours beside the bare limit; `ratio` is the median of the rounds' ratios, which lie between the other two.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Ratio {
     pub per_second: f64,
     pub bare_per_second: f64,
     pub ratio: f64,
+    pub ratio_min: f64,
+    pub ratio_max: f64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -55,6 +63,8 @@ impl BenchReport {
             commands: Vec::new(),
             projection: None,
             projection_postgres: None,
+            relayed_events_per_second: None,
+            projection_kafka: None,
             clickhouse_rows_per_second: None,
             latency: None,
         }
@@ -64,10 +74,13 @@ impl BenchReport {
 impl Ratio {
     /// From (ours, bare) of each round.
     pub fn of(rounds: &[(f64, f64)]) -> Self {
+        let ratios = || rounds.iter().map(|round| round.0 / round.1);
         Self {
             per_second: super::median(rounds.iter().map(|round| round.0)),
             bare_per_second: super::median(rounds.iter().map(|round| round.1)),
-            ratio: super::median(rounds.iter().map(|round| round.0 / round.1)),
+            ratio: super::median(ratios()),
+            ratio_min: ratios().fold(f64::INFINITY, f64::min),
+            ratio_max: ratios().fold(0.0, f64::max),
         }
     }
 }
@@ -85,6 +98,12 @@ impl fmt::Display for BenchReport {
         }
         if let Some(projection) = self.projection_postgres {
             line(f, "projected events/s, PostgreSQL (and bare)", projection)?;
+        }
+        if let Some(events) = self.relayed_events_per_second {
+            writeln!(f, "{:<44}{events:>12.0}", "relayed events/s, to Kafka")?;
+        }
+        if let Some(projection) = self.projection_kafka {
+            line(f, "projected events/s, Kafka to PostgreSQL", projection)?;
         }
         if let Some(rows) = self.clickhouse_rows_per_second {
             writeln!(f, "{:<44}{rows:>12.0}", "rows of facts/s, ClickHouse")?;

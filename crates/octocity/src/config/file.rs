@@ -31,14 +31,20 @@ pub fn read(path: &Path) -> Result<Layer, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("{} cannot be read: {error}; correct --config.", shown(path)))
     })?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Failure::usage(format!("{} is no TOML: {error}", shown(path))))?;
+    let table: Table = text.parse().map_err(|error| Failure::usage(no_toml(path, &text, &error)))?;
     let mut layer = Layer::default();
     for (key, value) in &table {
         set(&mut layer, key, value, path)?;
     }
     Ok(layer)
+}
+
+/// Where, and why. What stands there is not repeated: it may be a password.
+fn no_toml(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let line =
+        error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+    let at = line.map_or_else(String::new, |line| format!(" in line {line}"));
+    format!("{} is no TOML{at} ({}); correct it there.", shown(path), error.message())
 }
 
 fn set(layer: &mut Layer, key: &str, value: &Value, path: &Path) -> Result<(), Failure> {

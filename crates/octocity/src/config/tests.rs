@@ -79,6 +79,16 @@ fn wrong_values_say_what_is_right() {
 }
 
 #[test]
+fn what_is_no_toml_is_named_by_its_line_and_not_repeated() {
+    let password = "[postgres]\nurl = postgresql://octocity:hunter2@db\n";
+    for (file, line) in [(password, 2), ("listen = \"hunter2\nqueue = 64", 1), ("hunter2", 1)] {
+        let failure = load(file, &[], Common::default()).unwrap_err();
+        assert!(failure.message.contains(&format!("is no TOML in line {line} (")), "{failure}");
+        assert!(!failure.message.contains("hunter") && !failure.message.contains('\n'), "{failure}");
+    }
+}
+
+#[test]
 fn an_eventstoredb_table_is_read_and_its_mistakes_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
@@ -153,10 +163,11 @@ fn the_configuration_of_the_containers_is_read() {
     let secret = folder.path().join("secret");
     fs::write(&secret, "hunter2").unwrap();
     let text = include_str!("../../../../docker/octocity.toml");
-    let there = "/run/secrets/postgres_password";
+    let there = "/run/secrets/password";
     assert!(text.contains(there));
     let config = load(&text.replace(there, secret.to_str().unwrap()), &[], Common::default()).unwrap();
-    assert!(config.eventstoredb.is_some() && config.postgres.is_some() && config.kafka.is_some());
+    assert!(config.eventstoredb.is_some() && config.postgres.is_some());
+    assert!(config.kafka.is_some() && config.clickhouse.is_some());
     config.check_listen().unwrap();
 }
 

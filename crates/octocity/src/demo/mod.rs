@@ -29,7 +29,7 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
 use crate::roles::Roles;
-use crate::serve::{Server, close, say_stopping, say_where};
+use crate::serve::{Server, close, say_not_started, say_stopping, say_where};
 use crate::stopping::StopSignals;
 use city::{CITY, CarPark};
 use traffic::Traffic;
@@ -38,7 +38,9 @@ pub async fn run(config: &Config, args: &DemoArgs, output: Output) -> Result<(),
     let mut told_to_stop = StopSignals::listen()?;
     // Its drivers pay, and no money moves.
     let config = Config { gateway: Some(Gateway::Simulated), ..config.clone() };
-    let server = Server::start(&config, Roles::all()).await?;
+    let Some(server) = Server::start(&config, Roles::all(), &mut told_to_stop).await? else {
+        return say_not_started(output);
+    };
     has_no_other_car_parks(&server.node).await?;
     open_city(&server.node).await?;
     let traffic = Traffic::new(Arc::clone(&server.node), args.seed);

@@ -11,6 +11,9 @@ use crate::config::Config;
 /// The state LISTEN in `/proc/net/tcp` (proc(5)).
 const LISTENING: &str = "0A";
 
+/// Our program's name, as the system knows it.
+const OURS: &str = env!("CARGO_PKG_NAME");
+
 pub fn look_at_address(config: &Config, findings: &mut Findings) {
     let listen = config.listen;
     if let Err(failure) = config.check_listen() {
@@ -21,6 +24,10 @@ pub fn look_at_address(config: &Config, findings: &mut Findings) {
     match (holder(listen.port()), server) {
         (Some((pid, _)), Some(server)) if server == format!("process {pid}") => {
             findings.well("address", format!("{listen}, where {server} serves this data folder"));
+        }
+        // One of several that serve what is in services.
+        (Some((pid, name)), _) if name == OURS && config.eventstoredb.is_some() => {
+            findings.well("address", format!("{listen}, where process {pid} ({name}) serves"));
         }
         (Some((pid, name)), _) => findings.wrong(
             "address",

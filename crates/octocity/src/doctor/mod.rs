@@ -1,25 +1,25 @@
 //! `octocity doctor`: what is wrong with the configuration or the data folder, and what to do about it.
 //!
-//! It changes nothing in a data folder, and looks at one in use as far as that disturbs nobody.
+//! It changes no data in a folder, and looks at one in use as far as that disturbs nobody.
 
 mod address;
+mod contents;
 mod history;
+mod processes;
+mod relay;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
 use octocity_adapters::sqlite::folder::{self, LogPlace};
-use octocity_commands::{Clock, ParkedStream, ProcessStoreError};
+use octocity_commands::Clock;
 use octocity_domain::Timestamp;
-use octocity_log::LogError;
 use serde_json::{Value, json};
 
 use crate::args::Common;
-use crate::config::{Config, EventStoreConfig, Gateway};
+use crate::config::{Config, EventStoreConfig, Gateway, KafkaConfig};
 use crate::failure::Failure;
-use crate::lost_processes;
-use crate::node::{Node, rows_failed};
 use crate::output::Output;
 
 /// Below this much room, a commit may soon fail.
@@ -65,14 +65,20 @@ pub async fn run(config: Result<Config, Failure>, common: &Common, output: Outpu
         }
     };
     let log = config.as_ref().ok().and_then(|config| config.eventstoredb.as_ref());
-    let place = if log.is_some() { LogPlace::Elsewhere } else { LogPlace::Here };
+    let rows = config.as_ref().ok().and_then(|config| config.postgres.as_ref());
+    let place = match (log, rows) {
+        (Some(_), Some(_)) => None,
+        (Some(_), None) => Some(LogPlace::Elsewhere),
+        (None, _) => Some(LogPlace::Here),
+    };
     let usable = look_at_folder(&data, place, &mut findings)
-        & look_at_eventstoredb(log, &mut findings).await
+        & look_at_eventstoredb(log, &data, &mut findings).await
         & look_at_postgres(&config, &mut findings).await;
+    let kafka = look_at_kafka(&config, &mut findings).await;
     look_at_clickhouse(&config, &mut findings).await;
     look_at_room(&data, &mut findings);
     if let (Ok(config), true) = (&config, usable) {
-        look_at_contents(config, &mut findings).await;
+        contents::look_at_contents(config, kafka, &mut findings).await;
     }
     say(&findings, output)
 }
@@ -114,10 +120,14 @@ fn look_at_config(config: &Config, findings: &mut Findings) {
     address::look_at_address(config, findings);
 }
 
-/// Whether what is in it can be opened by us.
-fn look_at_folder(data: &Path, log: LogPlace, findings: &mut Findings) -> bool {
-    let found = folder::inspect(data, log, true);
+/// Whether what is in it can be opened by us. `log`: None where nothing is kept in a folder.
+fn look_at_folder(data: &Path, log: Option<LogPlace>, findings: &mut Findings) -> bool {
     let of = format!("data folder {}", data.display());
+    let Some(log) = log else {
+        findings.well(of, "not needed: all is in EventStoreDB and PostgreSQL");
+        return true;
+    };
+    let found = folder::inspect(data, log, true);
     if let Some(problem) = found.problem {
         findings.wrong(of, problem);
         return false;
@@ -145,9 +155,22 @@ fn look_at_folder(data: &Path, log: LogPlace, findings: &mut Findings) -> bool {
 }
 
 /// Whether there is a log of ours.
-async fn look_at_eventstoredb(config: Option<&EventStoreConfig>, findings: &mut Findings) -> bool {
+async fn look_at_eventstoredb(
+    config: Option<&EventStoreConfig>,
+    data: &Path,
+    findings: &mut Findings,
+) -> bool {
     let Some(config) = config else { return true };
+    let left = data.join(folder::LOG_FILE);
     match crate::stores::look_at_eventstoredb(config).await {
+        Ok((_, false)) if left.exists() => {
+            let left = left.display();
+            findings.wrong("EventStoreDB", format!(
+                "{left} is not there yet; bring it by octocity migrate --to eventstoredb, or name another data folder \
+                 with --data."
+            ));
+            false
+        }
         Ok((found, is_there)) => {
             findings.well("EventStoreDB", found);
             is_there
@@ -159,19 +182,39 @@ async fn look_at_eventstoredb(config: Option<&EventStoreConfig>, findings: &mut 
     }
 }
 
-/// Whether what is configured there can be used by us.
+/// Whether our tables are there, as a start would find them.
 async fn look_at_postgres(config: &Result<Config, Failure>, findings: &mut Findings) -> bool {
     let Some(postgres) = config.as_ref().ok().and_then(|config| config.postgres.as_ref()) else {
         return true;
     };
     match crate::stores::look_at_postgres(postgres).await {
-        Ok(found) => findings.well("PostgreSQL", found),
+        Ok((found, is_there)) => {
+            findings.well("PostgreSQL", found);
+            is_there
+        }
         Err(failure) => {
             findings.wrong("PostgreSQL", failure.message);
-            return false;
+            false
         }
     }
-    true
+}
+
+/// Says which it is where it can be used.
+async fn look_at_kafka<'a>(
+    config: &'a Result<Config, Failure>,
+    findings: &mut Findings,
+) -> Option<&'a KafkaConfig> {
+    let kafka = config.as_ref().ok()?.kafka.as_ref()?;
+    match crate::kafka::look(kafka).await {
+        Ok(found) => {
+            findings.well("Kafka", found);
+            Some(kafka)
+        }
+        Err(failure) => {
+            findings.wrong("Kafka", failure.message);
+            None
+        }
+    }
 }
 
 /// Nothing else rests on it.
@@ -197,81 +240,4 @@ fn look_at_room(data: &Path, findings: &mut Findings) {
         }
         Some(bytes) => findings.well("room", format!("{bytes} bytes free")),
     }
-}
-
-async fn look_at_contents(config: &Config, findings: &mut Findings) {
-    if let Err(failure) = contents(config, findings).await {
-        findings.wrong("contents", failure.message);
-    }
-}
-
-async fn contents(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
-    // A folder without a log holds nothing yet, and is not given one by a look.
-    if config.eventstoredb.is_none() && !config.data.join(folder::LOG_FILE).exists() {
-        return Ok(());
-    }
-    let node = Node::open(config).await?;
-    let head = node.head();
-    findings.well("log", format!("head at {}", head.0));
-    history::look_at_history(&node.log, findings).await?;
-    let events = node.events();
-    let (log, epoch) = (events.id(), events.epoch());
-    for checkpoint in node.rows.checkpoints().await.map_err(rows_failed)? {
-        let of = format!("view {}", checkpoint.view);
-        let ours = checkpoint.log == log && checkpoint.epoch == epoch;
-        if !ours || checkpoint.position > head {
-            findings.wrong(of, "it is of another log, or ahead of this one; run octocity rebuild.");
-            continue;
-        }
-        let behind = events.decided_after(checkpoint.position).await;
-        match behind.map_err(|error| history::unreadable(node.log.name(), &error))? {
-            None => findings.well(of, "at the log's head"),
-            Some(since) => findings.well(of, format!("behind the log: not folded since {since}")),
-        }
-    }
-    for parked in node.rows.parked(&[]).await.map_err(rows_failed)? {
-        let octocity_projections::Parked { view, stream, revision, event_type, error, .. } = parked;
-        findings.wrong(
-            format!("view {view}"),
-            format!("a key stands still at {stream} {revision} ({event_type}: {error}); run octocity rebuild {view}."),
-        );
-    }
-    look_at_processes(&node, findings).await
-}
-
-async fn look_at_processes(node: &Node, findings: &mut Findings) -> Result<(), Failure> {
-    let unreadable = |error: ProcessStoreError| Failure::data(error.to_string());
-    if !node.processes.exist() {
-        let unread = |error: LogError| history::unreadable(node.log.name(), &error);
-        match lost_processes::has_reactions(&*node.events()).await.map_err(unread)? {
-            true => findings.wrong("processes", node.processes.lost()),
-            false => findings.well("processes", "none yet; octocity serve begins them at the log's end"),
-        }
-        return Ok(());
-    }
-    let (store, _) = node.processes.open()?;
-    if let Err(lost) = lost_processes::check(node, &*store).await {
-        findings.wrong("processes", lost.message);
-        return Ok(());
-    }
-    let due = store.due(node.clock.now(), 1_000, &[]).await.map_err(unreadable)?;
-    for parked in store.parked().await.map_err(unreadable)? {
-        let ParkedStream { process, stream, revision, event_type, error } = parked;
-        findings.wrong(
-            format!("process {process}"),
-            format!(
-                "{stream} stands still at {revision} ({event_type}: {error}); run a version that reads it, and \
-                 it goes on."
-            ),
-        );
-    }
-    let checkpoints = store.checkpoints().await.map_err(unreadable)?;
-    match checkpoints.iter().try_for_each(|checkpoint| checkpoint.check(&*node.events())) {
-        Err(misplaced) => findings.wrong("processes", node.processes.misplaced(misplaced)),
-        Ok(()) => {
-            findings
-                .well("processes", format!("{} effect(s) due; octocity serve carries them out", due.len()));
-        }
-    }
-    Ok(())
 }

@@ -22,7 +22,7 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
     let node = Node::open(config).await?;
-    let following = Following::of_engine(node.engine().await?);
+    let following = Following::of_engine(node.passing_engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-gates");
     let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
     let bar = spinner("lines");
@@ -51,7 +51,7 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
     let node = Node::open(config).await?;
-    let following = Following::of_engine(node.engine().await?);
+    let following = Following::of_engine(node.passing_engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-occupancy");
     let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
     let bar = progress(0, "passages");

@@ -22,7 +22,6 @@ pub struct ReaderVitals(Infallible);
 pub struct Relaying {
     vitals: RelayVitals,
 }
-
 pub struct Projecting {
     pub models: ReadModels,
     vitals: ReaderVitals,
@@ -39,6 +38,14 @@ fn absent() -> Failure {
         "The configuration has a table [kafka], and this octocity was built without Kafka; build it with \
          --features distributed, or remove the table.",
     )
+}
+
+pub async fn look(_: &KafkaConfig) -> Result<String, Failure> {
+    Err(absent())
+}
+
+pub async fn published(_: &KafkaConfig, _: &dyn EventLog) -> Result<Position, Failure> {
+    Err(absent())
 }
 
 impl Relaying {
@@ -60,6 +67,9 @@ impl RelayVitals {
     pub fn has_ended(&self) -> bool {
         match self.0 {}
     }
+    pub fn is_cut_off(&self) -> bool {
+        match self.0 {}
+    }
     pub fn position(&self) -> Position {
         match self.0 {}
     }
@@ -73,6 +83,7 @@ impl Projecting {
         _: &KafkaConfig,
         _: Arc<dyn EventLog>,
         _: Arc<dyn RowStore>,
+        _: BrokerAway,
         _: watch::Receiver<bool>,
     ) -> Result<Self, Failure> {
         Err(absent())
@@ -99,6 +110,12 @@ impl Live {
 }
 
 impl ReaderVitals {
+    pub fn is_cut_off(&self) -> bool {
+        match self.0 {}
+    }
+    pub fn held_keys(&self) -> u64 {
+        match self.0 {}
+    }
     pub fn has_ended(&self) -> bool {
         match self.0 {}
     }

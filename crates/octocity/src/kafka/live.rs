@@ -26,7 +26,7 @@ impl Live {
         stop: watch::Receiver<bool>,
     ) -> Result<Self, Failure> {
         let options = options(config);
-        check(&options, BrokerAway::TryAgain).await?;
+        check(&options, &*log, BrokerAway::TryAgain).await?;
         let reader = LiveReader::new(options, log);
         let (tail, stats) = (reader.tail(), reader.stats());
         let (ended, has_ended) = watch::channel(false);

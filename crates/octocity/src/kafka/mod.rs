@@ -12,18 +12,19 @@ mod relaying;
 
 #[cfg(feature = "distributed")]
 pub use {
-    live::Live, projecting::Projecting, projecting::ReaderVitals, relaying::RelayVitals, relaying::Relaying,
+    live::Live, options::look, options::options, options::published, projecting::Projecting,
+    projecting::ReaderVitals, relaying::RelayVitals, relaying::Relaying,
 };
 
 #[cfg(not(feature = "distributed"))]
 mod absent;
 #[cfg(not(feature = "distributed"))]
-pub use absent::{Live, Projecting, ReaderVitals, RelayVitals, Relaying};
+pub use absent::{Live, Projecting, ReaderVitals, RelayVitals, Relaying, look, published};
 
 /// What to do about a broker that is away at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokerAway {
-    /// Nothing that is to run can do without it: say so.
+    /// Nothing that is to run can do without it: say so, and who starts waits for it.
     Refuse,
     /// Gates do not wait for Kafka.
     TryAgain,

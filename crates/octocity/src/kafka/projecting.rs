@@ -29,10 +29,11 @@ impl Projecting {
         config: &KafkaConfig,
         log: Arc<dyn EventLog>,
         rows: Arc<dyn RowStore>,
+        away: BrokerAway,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, Failure> {
         let options = options(config);
-        check(&options, BrokerAway::Refuse).await?;
+        check(&options, &*log, away).await?;
         let projector = Projector::open(options, log, rows).await.map_err(rows_failed)?;
         let (models, stats) = (projector.models(), projector.stats());
         let (ended, has_ended) = watch::channel(false);
@@ -78,6 +79,15 @@ impl ReaderVitals {
         *self.has_ended.borrow()
     }
 
+    /// Whether Kafka is away for longer than a restart takes.
+    pub fn is_cut_off(&self) -> bool {
+        self.stats.outage.lasts()
+    }
+
+    pub fn held_keys(&self) -> u64 {
+        self.stats.held_keys.load(Ordering::Relaxed)
+    }
+
     pub fn write(&self, text: &mut Text) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let stats = &self.stats;
@@ -92,10 +102,7 @@ impl ReaderVitals {
             "How often partitions came or went.",
             read(&stats.rebalances),
         );
-        text.gauge(
-            "octocity_reader_held_keys",
-            "Keys that wait for a missing event.",
-            read(&stats.held_keys),
-        );
+        let help = "Keys that wait until the log says what precedes an event.";
+        text.gauge("octocity_reader_held_keys", help, self.held_keys());
     }
 }

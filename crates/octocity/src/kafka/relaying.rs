@@ -30,14 +30,15 @@ impl Relaying {
         away: BrokerAway,
     ) -> Result<Self, Failure> {
         let options = options(config);
-        check(&options, away).await?;
+        check(&options, &*log, away).await?;
         let relay = Relay::new(log, options, RelayOptions::default());
         let stats = relay.stats();
         let (stop, stopped) = watch::channel(false);
         let (ended, has_ended) = watch::channel(false);
         let task = tokio::spawn(async move {
             let end = relay.run(stopped).await;
-            if let Err(fault) = &end {
+            // Where nothing goes on without it, whoever waits for its end tells it.
+            if let (Err(fault), BrokerAway::TryAgain) = (&end, away) {
                 tracing::error!(code = fault.code(), %fault, "the relay has ended; mend this and start it again");
             }
             ended.send_replace(true);
@@ -76,6 +77,11 @@ impl RelayVitals {
     /// By a fault that does not pass.
     pub fn has_ended(&self) -> bool {
         *self.has_ended.borrow()
+    }
+
+    /// Whether Kafka is away for longer than a restart takes.
+    pub fn is_cut_off(&self) -> bool {
+        self.stats.outage.lasts()
     }
 
     /// Up to where the log stands on Kafka, as this relay last knew.

@@ -8,15 +8,24 @@ use octocity_adapters::eventstoredb::{Begun, Migrated, Migration, MigrationError
 use octocity_adapters::sqlite::{DataFolder, SqliteLog, SqliteLogOptions, folder};
 use octocity_commands::{Checkpoint, ProcessStore, ProcessStoreError, Step};
 use octocity_log::{EventLog, Position};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::config::{Config, EventStoreConfig};
 use crate::failure::Failure;
 use crate::node::unusable;
-use crate::output::{Output, progress};
+use crate::output::Output;
+use crate::progress::Progress;
 use crate::stores::{Processes, Stores, eventstoredb_failure, eventstoredb_options, unusable_folder};
 
-pub async fn run(config: &Config, to: &EventStoreConfig, output: Output) -> Result<(), Failure> {
+/// So many positions before the log's end have their own place in the new epoch: subscribers who were there when the
+/// server stopped go on exactly behind what they were told.
+const LAST: u64 = 256;
+
+pub async fn run(
+    config: &Config,
+    to: &EventStoreConfig,
+    output: Output,
+) -> Result<Map<String, Value>, Failure> {
     let begun = Instant::now();
     let folder = DataFolder::open_to_migrate(&config.data).map_err(unusable_folder)?;
     let log = SqliteLog::open(&folder.log(), SqliteLogOptions::default()).map_err(unusable)?;
@@ -35,15 +44,19 @@ pub async fn run(config: &Config, to: &EventStoreConfig, output: Output) -> Resu
         "{events} events and {commands} answered commands stand in EventStoreDB as epoch {epoch},"
     ));
     output.say(format!("compared with {}: hash {hash} on both sides.", folder.log().display()));
-    output.say(
-        "Cut over: start octocity serve with the same --config and --data. log.db stays as it was, and is",
-    );
-    output.say(format!("refused from now on; deleting {} takes that back.", folder::MIGRATED_FILE));
-    output.finish(&json!({
-        "log": log.id().0, "epoch": epoch, "events": events, "commands": commands, "hash": hash,
-        "seconds": begun.elapsed().as_secs_f64(),
-    }));
-    Ok(())
+    output.say(format!(
+        "log.db stays as it was, and is refused from now on; deleting {} takes that back.",
+        folder::MIGRATED_FILE
+    ));
+    let done = [
+        ("log", json!(log.id().0)),
+        ("epoch", json!(epoch)),
+        ("events", json!(events)),
+        ("commands", json!(commands)),
+        ("hash", json!(hash)),
+        ("seconds", json!(begun.elapsed().as_secs_f64())),
+    ];
+    Ok(done.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }
 
 async fn bring(
@@ -53,18 +66,41 @@ async fn bring(
     mut migration: Migration,
 ) -> Result<Migrated, Failure> {
     let processes = processes(config, log).await?;
-    let bar = progress(log.head().borrow().0, "positions");
-    let rest = log.ledger(migration.reached());
-    let copied = migration.copy(rest, &processes.cuts(), |position| bar.set_position(position.0)).await;
-    copied.map_err(failure)?;
-    bar.finish_and_clear();
-    let migrated = migration.verify(log.ledger(None)).await.map_err(failure)?;
+    let head = *log.head().borrow();
+    let (rest, cuts) = (log.ledger(migration.reached()), processes.cuts(head));
+    let mut copying = Told::new("brought", migration.reached().unwrap_or_default(), head);
+    migration.copy(rest, &cuts, |position| copying.tell(position)).await.map_err(failure)?;
+    copying.progress.done();
+    // Each event is read on both sides.
+    let mut comparing = Told::new("compared on both sides", Position::default(), Position(2 * head.0));
+    let compared = |events| comparing.tell(Position(events));
+    let migrated = migration.verify(log.ledger(None), compared).await.map_err(failure)?;
+    comparing.progress.done();
     let moved = processes.moved(log, &migration)?;
     // From here on nobody writes log.db; then processes go on in the new epoch; then others may open it.
     mark(folder)?;
     moved.commit().await?;
     migration.finish(migrated.clone()).await.map_err(failure)?;
     Ok(migrated)
+}
+
+/// The positions of a file's log count its events.
+struct Told {
+    progress: Progress,
+    last: Position,
+    head: Position,
+}
+
+impl Told {
+    fn new(of: &'static str, last: Position, head: Position) -> Self {
+        Self { progress: Progress::new(of, head), last, head }
+    }
+
+    fn tell(&mut self, position: Position) {
+        let events = (position.0 - self.last.0) as usize;
+        self.progress.step(octocity_projections::Step { events, position, head: self.head });
+        self.last = position;
+    }
 }
 
 fn mark(folder: &DataFolder) -> Result<(), Failure> {
@@ -95,8 +131,9 @@ async fn processes(config: &Config, log: &Arc<SqliteLog>) -> Result<Reacted, Fai
 }
 
 impl Reacted {
-    fn cuts(&self) -> BTreeSet<Position> {
-        self.checkpoints.iter().map(|checkpoint| checkpoint.position).collect()
+    fn cuts(&self, head: Position) -> BTreeSet<Position> {
+        let last = (head.0.saturating_sub(LAST)..=head.0).map(Position);
+        self.checkpoints.iter().map(|checkpoint| checkpoint.position).chain(last).collect()
     }
 
     /// Each where it was, by the new epoch's positions.

@@ -29,6 +29,7 @@ pub fn failure(error: &OpenError) -> Failure {
         OpenError::Newer { .. } | OpenError::Foreign { .. } | OpenError::Unfinished { .. } => {
             Failure::data(error.to_string())
         }
+        OpenError::Unreachable { .. } => Failure::usage(error.to_string()).of_service("EventStoreDB"),
         _ => Failure::usage(error.to_string()),
     }
 }

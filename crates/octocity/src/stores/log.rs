@@ -9,10 +9,10 @@ use octocity_adapters::eventstoredb::EventStoreLog;
 use octocity_adapters::sqlite::{
     DataFolder, FolderError, Gap, SqliteLog, SqliteLogOptions, folder, log_identity,
 };
-use octocity_log::{EventLog, LogError, LogId};
+use octocity_log::{EventLog, LogError};
 
 use super::eventstoredb;
-use crate::config::Config;
+use crate::config::{Config, EventStoreConfig};
 use crate::failure::Failure;
 use crate::node::unusable;
 
@@ -57,6 +57,15 @@ impl Log {
         }
     }
 
+    /// Whether it may be away while this process runs.
+    pub fn is_in_service(&self) -> bool {
+        match self {
+            Self::InFile(_) => false,
+            #[cfg(feature = "distributed")]
+            Self::InEventStoreDb(_) => true,
+        }
+    }
+
     /// What is to be put back where it is damaged.
     pub fn name(&self) -> &'static str {
         match self {
@@ -90,21 +99,27 @@ pub async fn open(config: &Config, folder: Folder) -> Result<(Log, Option<DataFo
         Some(_) => None,
         None => Some(DataFolder::open_without_log(&config.data).map_err(unusable_folder)?),
     };
-    let log = eventstoredb::open(eventstoredb).await?;
-    not_beside_another(config, log.events().id())?;
-    Ok((log, folder))
+    Ok((in_eventstoredb(config, eventstoredb).await?, folder))
 }
 
-/// A log in the folder that did not become the one in EventStoreDB would be passed over without a word.
-fn not_beside_another(config: &Config, log: LogId) -> Result<(), Failure> {
+/// A log in the folder that did not become the one in EventStoreDB would be passed over without a word; and one made
+/// there beside it would be in its way.
+async fn in_eventstoredb(config: &Config, eventstoredb: &EventStoreConfig) -> Result<Log, Failure> {
     let path = config.data.join(folder::LOG_FILE);
-    match log_identity(&path).map_err(unusable)? {
-        Some((id, _)) if id != log => Err(Failure::data(format!(
-            "{} is another log than the one in EventStoreDB; bring it there by octocity migrate --to eventstoredb, or \
-             name another data folder with --data.",
-            path.display()
-        ))),
-        _ => Ok(()),
+    let left = log_identity(&path).map_err(unusable)?.map(|(id, _)| id);
+    let refused = |what: &str| {
+        let path = path.display();
+        Err(Failure::data(format!("{path} {what}, or name another data folder with --data.")))
+    };
+    if left.is_some() && !eventstoredb::look(eventstoredb).await?.1 {
+        return refused("is not in EventStoreDB yet; bring it there by octocity migrate --to eventstoredb");
+    }
+    let log = eventstoredb::open(eventstoredb).await?;
+    match left {
+        Some(left) if left != log.events().id() => refused(
+            "is another log than the one in EventStoreDB; name another 'namespace' under [eventstoredb] for it",
+        ),
+        _ => Ok(log),
     }
 }
 

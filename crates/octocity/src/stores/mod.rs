@@ -16,11 +16,12 @@ mod postgres;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use octocity_adapters::Outage;
 use octocity_adapters::gateway::GatewayBook;
-use octocity_adapters::sqlite::{SqliteProcessStore, SqliteRows, SqliteSnapshots, folder};
-use octocity_commands::{Misplaced, ProcessStore};
-use octocity_log::{LogId, SnapshotStore};
-use octocity_projections::RowStore;
+use octocity_adapters::sqlite::{SqliteBlueGreen, SqliteProcessStore, SqliteRows, SqliteSnapshots, folder};
+use octocity_commands::{Checkpoint, Misplaced, ProcessStore, ProcessStoreError};
+use octocity_log::{EventLog, LogId, Position, SnapshotStore};
+use octocity_projections::{BlueGreen, RowStore};
 
 pub use eventstoredb::look as look_at_eventstoredb;
 #[cfg(feature = "distributed")]
@@ -30,16 +31,18 @@ pub use log::unusable_folder;
 pub use log::{Folder, Log, open as open_log};
 pub use postgres::look as look_at_postgres;
 #[cfg(feature = "distributed")]
-pub use postgres::options;
+pub use postgres::{options, process_store};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::node::unusable;
+use crate::node::{Node, unusable};
 
 pub struct Stores {
     pub rows: Arc<dyn RowStore>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub processes: Processes,
+    /// Of PostgreSQL, where they are there.
+    pub outage: Option<Outage>,
 }
 
 impl Stores {
@@ -60,7 +63,20 @@ impl Stores {
             snapshots: Arc::new(SqliteSnapshots::open(&snapshots, log).map_err(unusable)?),
             rows: Arc::new(SqliteRows::open(&rows).map_err(unusable)?),
             processes: Processes::InFile(data.join(folder::PROCESSES_FILE)),
+            outage: None,
         })
+    }
+}
+
+/// The rows of this node, with what stands beside them.
+pub async fn blue_green(config: &Config, node: &Node) -> Result<Box<dyn BlueGreen>, Failure> {
+    let (events, live) = (node.events(), Arc::clone(&node.rows));
+    match &config.postgres {
+        Some(postgres) => postgres::blue_green(postgres, live.partitions(), events.id()).await,
+        None => {
+            let file = config.data.join(folder::READ_MODELS_FILE);
+            Ok(Box::new(SqliteBlueGreen::new(live, file)))
+        }
     }
 }
 
@@ -114,9 +130,8 @@ impl Processes {
             }
             #[cfg(feature = "distributed")]
             Self::InPostgres { file, .. } if file.exists() => Err(Failure::data(format!(
-                "{} holds what processes have not done yet, and PostgreSQL does not know it; go on without \
-                 [postgres], or move the file away and start once with --processes-from-now, which drops every planned \
-                 deadline, hold and payment step that is not done.",
+                "{} holds what processes remember, and PostgreSQL does not know it; bring it there by octocity migrate \
+                 --to postgres, or go on without [postgres].",
                 file.display()
             ))),
             #[cfg(feature = "distributed")]
@@ -124,9 +139,37 @@ impl Processes {
         }
     }
 
-    /// What to do where they are missing beside a log that they once followed.
-    pub fn lost(&self) -> String {
+    /// Up to where all have reacted, as far as it is stored where several processes may look. None: nobody knows.
+    pub async fn position(&self, log: &dyn EventLog) -> Option<Position> {
+        if matches!(self, Self::InFile(_)) {
+            return None;
+        }
+        let (store, _) = self.open().ok()?;
+        let stored = store.checkpoints().await.ok()?;
+        let ours = |checkpoint: &&Checkpoint| (checkpoint.log, checkpoint.epoch) == (log.id(), log.epoch());
+        stored.iter().filter(ours).map(|checkpoint| checkpoint.position).min()
+    }
+
+    /// A server that does not answer may do so later; a file is what it is.
+    pub fn failed(&self, error: ProcessStoreError) -> Failure {
+        match self {
+            Self::InFile(_) => Failure::data(format!("{error}; run octocity doctor.")),
+            #[cfg(feature = "distributed")]
+            Self::InPostgres { .. } => Failure::fault(format!("{error}.")),
+        }
+    }
+
+    /// What to do where they are missing beside a log that they once followed. `log_in_service`: it is not beside them in
+    /// the data folder, and may have been served from another one.
+    pub fn lost(&self, log_in_service: bool) -> String {
         let (what, remedy) = match self {
+            Self::InFile(path) if path.with_file_name(folder::MOVED_PROCESSES_FILE).exists() => {
+                ("What processes remember was brought to PostgreSQL", "name that by [postgres] in --config")
+            }
+            Self::InFile(_) if log_in_service => (
+                "What processes remember is not in this data folder",
+                "name by [postgres] the database that has it, or by --data the folder whose processes.db has it",
+            ),
             Self::InFile(_) => {
                 ("processes.db is missing or empty", "restore it and the log from the same backup")
             }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use octocity_log::LogId;
+use octocity_projections::BlueGreen;
 
 use super::Stores;
 use crate::config::PostgresConfig;
@@ -12,7 +13,11 @@ pub async fn open(_: &PostgresConfig, _: u32, _: &Path, _: LogId) -> Result<Stor
     Err(absent())
 }
 
-pub async fn look(_: &PostgresConfig) -> Result<String, Failure> {
+pub async fn blue_green(_: &PostgresConfig, _: i32, _: LogId) -> Result<Box<dyn BlueGreen>, Failure> {
+    Err(absent())
+}
+
+pub async fn look(_: &PostgresConfig) -> Result<(String, bool), Failure> {
     Err(absent())
 }
 

@@ -107,7 +107,7 @@ pub fn facts(record: &EventRecord, facts: &mut Vec<Fact>) {
             };
             tell(News::Payment { payment: PaymentId(record.stream.id), news, amount });
         }
-        Event::Facility(_) | Event::Reservations(_) => {}
+        Event::Facility(_) | Event::Reservations(_) | Event::Skips(_) => {}
     }
 }
 

@@ -12,6 +12,7 @@ use super::queries::hour_and_second;
 use crate::projector::{Decoded, Folded, Projector, StandingStill};
 use crate::query::Query;
 use crate::row::{Key, Row, Table, Value};
+use crate::skips::Skipped;
 use crate::store::{RowStore, StoreError, TableWrites};
 use crate::view::{EventRecord, key_text};
 
@@ -55,14 +56,19 @@ impl Tail {
 
     fn take_rows(&mut self, upserts: &mut Vec<Vec<Value>>) {
         let from = self.dirty_from.take().unwrap_or(i64::MAX);
+        let mut first_written = i64::MAX;
         for (hour, row) in &mut self.hours {
             if *hour >= from || self.dirty.contains(hour) {
                 row.peak = row.highest();
                 upserts.push(row.to_values());
+                first_written = first_written.min(*hour);
             }
         }
         self.dirty.clear();
-        while self.hours.len() > HOURS_KEPT {
+        // What is being written now is not loaded again before it is written.
+        while self.hours.len() > HOURS_KEPT
+            && self.hours.first_key_value().is_some_and(|(hour, _)| *hour < first_written)
+        {
             self.hours.pop_first();
             if let Some((hour, row)) = self.hours.first_key_value() {
                 self.complete_from = *hour;
@@ -174,6 +180,10 @@ impl Projector for OccupancyHours {
         OccupancyHourRow::TABLE
     }
 
+    fn categories(&self) -> &'static [Category] {
+        CATEGORIES
+    }
+
     /// Late news also moves the hours after these; nobody follows a single hour.
     fn keys(&mut self, decoded: &Decoded, keys: &mut Vec<Vec<Value>>) {
         let Some(record) = decoded.record(CATEGORIES) else { return };
@@ -185,9 +195,9 @@ impl Projector for OccupancyHours {
         );
     }
 
-    fn restart(&mut self, parked: HashSet<String>) {
+    fn restart(&mut self, parked: HashSet<String>, skipped: Skipped) {
         self.tails.clear();
-        self.standing.restart(parked);
+        self.standing.restart(parked, skipped);
     }
 
     async fn prepare(&mut self, store: &dyn RowStore, events: &[&Decoded]) -> Result<(), StoreError> {

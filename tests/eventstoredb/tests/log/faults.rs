@@ -13,7 +13,7 @@ use crate::storage::{Served, quick};
 async fn what_was_stored_while_its_answer_was_lost_stands_once() {
     let served = Served::double();
     let faults = served.server().faults();
-    let options = EventStoreOptions { deadline: Duration::from_millis(300), ..quick() };
+    let options = EventStoreOptions { deadline: Duration::from_secs(2), ..quick() };
     let log = EventStoreLog::open(&served.server().connection_string(), options).await.unwrap();
     let lost =
         [AppendFault::AnswerLost, AppendFault::TimedOutAfter, AppendFault::Silence, AppendFault::Unavailable];
@@ -52,6 +52,8 @@ async fn after_bounded_attempts_the_fault_is_told_and_the_id_finds_out() {
     assert_eq!(log.read_stream(stream(1), 0, 10).await.unwrap().len(), 2, "a read is asked again");
     faults.fail_reads(100);
     assert!(matches!(log.read_stream(stream(1), 0, 10).await, Err(LogError::Unavailable(_))));
+    assert!(matches!(log.failure(), Some(LogError::Unavailable(_))));
+    assert_eq!(log.counters().failed_commits, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +70,26 @@ async fn a_follower_names_the_leader_and_the_log_goes_there() {
     second.server().faults().follow(Some(("127.0.0.1", first.server().address().port())));
     must_append(&*log, batch(stream(9), 0, client_id(1), &["a"])).await;
     assert_eq!(first.log().read_stream(stream(9), 0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nodes_that_are_named_are_asked_in_turn_when_one_is_gone() {
+    let served = Served::double();
+    let other = served.server().another_node().await.unwrap();
+    let (one, two) = (served.server().address(), other.address());
+    // Nobody listens at the first, and a follower names a leader that is gone.
+    other.faults().follow(Some(("127.0.0.1", 1)));
+    let log =
+        EventStoreLog::open(&format!("esdb://127.0.0.1:1,{two},{one}?tls=false"), quick()).await.unwrap();
+    must_append(&log, batch(stream(1), 0, client_id(1), &["a"])).await;
+    // The leader changes, and the new one stops answering.
+    served.server().faults().follow(Some(("127.0.0.1", two.port())));
+    other.faults().follow(None);
+    must_append(&log, batch(stream(1), 1, client_id(2), &["b"])).await;
+    served.server().faults().follow(None);
+    other.faults().appends([Some(AppendFault::Unavailable); 50]);
+    must_append(&log, batch(stream(1), 2, client_id(3), &["c"])).await;
+    assert_eq!(log.read_stream(stream(1), 0, 10).await.unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

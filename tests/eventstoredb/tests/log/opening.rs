@@ -32,11 +32,11 @@ async fn a_connection_string_that_cannot_be_read_is_not_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_server_is_named_after_bounded_attempts() {
     let begun = Instant::now();
-    let told = refused("esdb://admin:secret@127.0.0.1:1?tls=false&discoveryInterval=10").await;
-    assert!(told.starts_with("EventStoreDB at 127.0.0.1:1 cannot be reached ("), "{told}");
-    assert!(told.ends_with("check that it runs and that the connection string names it."), "{told}");
+    let told = refused("esdb://admin:secret@127.0.0.1:1?tls=false").await;
+    assert!(told.starts_with("EventStoreDB at 127.0.0.1:1 cannot be reached (Connection refused"), "{told}");
+    assert!(told.contains("check that it runs, that the connection string names it, "), "{told}");
     assert!(!told.contains("secret"), "{told}");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,3 +92,28 @@ async fn a_killed_server_loses_nothing_and_doubles_nothing() {
     assert_eq!(all.len(), acknowledged);
     drop(server);
 }
+
+/// Whether nothing can be stored, by now or within ten seconds.
+async fn fails(log: &EventStoreLog, fails: bool) -> bool {
+    for _ in 0..100 {
+        if log.failure().is_some() == fails {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_asked_nothing_says_that_its_server_is_gone_and_that_it_is_back() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("events");
+    let (server, address) = Server::start("127.0.0.1:0", &file);
+    let listen = address.trim_start_matches("esdb://").split('?').next().unwrap().to_owned();
+    let log = EventStoreLog::open(&address, quick()).await.unwrap();
+    assert!(fails(&log, false).await);
+    drop(server);
+    assert!(fails(&log, true).await);
+    let _server = Server::start(&listen, &file);
+    assert!(fails(&log, false).await);
+}

@@ -59,6 +59,7 @@ impl Served {
 pub fn quick() -> EventStoreOptions {
     EventStoreOptions {
         deadline: Duration::from_secs(5),
+        attempts: 5,
         first_pause: Duration::from_millis(20),
         longest_pause: Duration::from_millis(200),
         ..EventStoreOptions::default()

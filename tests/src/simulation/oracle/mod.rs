@@ -13,7 +13,8 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use octocity_adapters::gateway::Totals;
-use octocity_domain::{Category, Currency, Event, FacilityId, PaymentId, Timestamp, VisitId};
+use octocity_domain::parking::ParkingEvent;
+use octocity_domain::{Category, CommandId, Currency, Event, FacilityId, PaymentId, Timestamp, VisitId};
 use octocity_log::{Position, RecordedEvent, StreamId};
 use octocity_projections::parking::OccupancyRow;
 
@@ -33,14 +34,33 @@ pub struct Oracle {
     revisions: HashMap<StreamId, u64>,
     last_position: Position,
     /// The streams and revisions of every command's events.
-    pub effects: HashMap<(StreamId, octocity_domain::CommandId), Vec<RecordedEvent>>,
+    pub effects: HashMap<(StreamId, CommandId), Vec<RecordedEvent>>,
     pub yards: BTreeMap<FacilityId, Yard>,
     pub books: BTreeMap<FacilityId, Book>,
     pub tills: BTreeMap<PaymentId, Till>,
     pub accounts: BTreeMap<VisitId, Account>,
+    /// The plan that was in force when a command of a gate was first sent.
+    asked_on: HashMap<CommandId, u64>,
 }
 
 impl Oracle {
+    /// A command goes out to a car park now.
+    pub fn asked(&mut self, facility: FacilityId, id: CommandId) {
+        let version = self.yards.get(&facility).map_or(0, Yard::plan_version);
+        self.asked_on.entry(id).or_insert(version);
+    }
+
+    /// A plan that changed while the command was under way may have been overtaken; an older one may not be used.
+    fn check_plan(&self, event: &ParkingEvent, id: CommandId) -> Result<(), String> {
+        let ParkingEvent::EntryGranted { plan_version, .. } = event else { return Ok(()) };
+        match self.asked_on.get(&id) {
+            Some(asked_on) if plan_version < asked_on => {
+                Err(format!("9: a grant is decided on plan {plan_version}, asked for on plan {asked_on}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the next events of the log; the first thing that contradicts an invariant ends it.
     pub fn read(&mut self, events: &[RecordedEvent]) -> Result<(), String> {
         for event in events {
@@ -82,7 +102,10 @@ impl Oracle {
                 self.yards.entry(facility).or_default().plan(&event);
                 Ok(())
             }
-            Event::Parking(event) => self.yards.entry(facility).or_default().take(&event),
+            Event::Parking(event) => {
+                self.check_plan(&event, recorded.meta.command_id)?;
+                self.yards.entry(facility).or_default().take(&event)
+            }
             Event::Reservations(event) => self.books.entry(facility).or_default().take(&event),
             Event::Session(event) => {
                 let visit = VisitId(recorded.stream.id);
@@ -91,6 +114,7 @@ impl Oracle {
             Event::Payment(event) => {
                 self.tills.entry(PaymentId(recorded.stream.id)).or_default().take(&event)
             }
+            Event::Skips(_) => Err("11: an event is skipped that nobody asked to be skipped".to_owned()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The oracle must not agree with everything.
 
-use octocity_domain::facilities::FacilityEvent;
+use octocity_domain::facilities::{EntryLimit, FacilityEvent, Policies};
 use octocity_domain::parking::{Basis, Credential, Departure, DeviceClock, ParkingEvent};
 use octocity_domain::payments::{GatewayCall, GatewayVerb, PaymentEvent};
 use octocity_domain::{
@@ -108,6 +108,28 @@ fn a_grant_too_many_is_found() {
     }
     let sentence = told.tell(Category::Parking, 5, &granted(5, "5")).unwrap_err();
     assert!(sentence.starts_with("9: a place is granted"), "{sentence}");
+}
+
+#[test]
+fn a_grant_is_judged_by_its_own_plan_which_may_be_overtaken_but_not_old() {
+    let mut told = Told::founded();
+    let policies = Policies { entry_limit: EntryLimit::Unlimited, ..Policies::default() };
+    told.tell(Category::Facility, 1, &FacilityEvent::PolicySet { policies }).unwrap();
+    for number in 0..5 {
+        let event = granted(u128::from(number), &number.to_string());
+        told.tell(Category::Parking, number, &event).unwrap();
+    }
+    let mut sixth = granted(5, "5");
+    let ParkingEvent::EntryGranted { plan_version, .. } = &mut sixth else { unreachable!() };
+    *plan_version = 2;
+    told.tell(Category::Parking, 5, &sixth).unwrap();
+    let sentence = told.tell(Category::Parking, 6, &granted(6, "6")).unwrap_err();
+    assert!(sentence.starts_with("9: a place is granted"), "{sentence}");
+
+    let next = CommandId::new(Uuid::from_u128(u128::from(told.count + 1)));
+    told.oracle.asked(FacilityId::new(Uuid::from_u128(1)), next);
+    let sentence = told.tell(Category::Parking, 7, &granted(7, "7")).unwrap_err();
+    assert!(sentence.starts_with("9: a grant is decided on plan 1, asked for on plan 2"), "{sentence}");
 }
 
 #[test]

@@ -37,7 +37,8 @@ struct Stay {
 #[derive(Default)]
 pub struct Yard {
     layout: Layout,
-    policies: Policies,
+    /// Of every version of the plan, the first at 0: a passage is judged by those it was decided on.
+    policies: Vec<Policies>,
     places: HashMap<PoolId, Option<u32>>,
     out_of_service: BTreeMap<SpotId, PoolId>,
     unidentified: HashMap<PoolId, i64>,
@@ -61,15 +62,27 @@ pub struct Yard {
 
 impl Yard {
     pub fn plan(&mut self, event: &FacilityEvent) {
+        let mut policies = self.policies.last().cloned().unwrap_or_default();
         match event {
-            FacilityEvent::FacilityRegistered { layout, policies, .. } => {
+            FacilityEvent::FacilityRegistered { layout, policies: first, .. } => {
                 self.layout = layout.clone();
-                self.policies = policies.clone();
+                policies = first.clone();
             }
             FacilityEvent::LayoutChanged { layout } => self.layout = layout.clone(),
-            FacilityEvent::PolicySet { policies } => self.policies = policies.clone(),
+            FacilityEvent::PolicySet { policies: new } => policies = new.clone(),
             FacilityEvent::TariffActivated { .. } => {}
         }
+        self.policies.push(policies);
+    }
+
+    /// It rises by one with every event of the facility.
+    pub fn plan_version(&self) -> u64 {
+        self.policies.len() as u64
+    }
+
+    fn entry_limit(&self, plan_version: u64) -> Result<EntryLimit, String> {
+        let known = plan_version.checked_sub(1).and_then(|number| self.policies.get(number as usize));
+        known.map(|policies| policies.entry_limit).ok_or("9: a plan is used that there never was".to_owned())
     }
 
     pub fn visits_inside(&self) -> impl Iterator<Item = VisitId> {
@@ -186,14 +199,23 @@ impl Yard {
     }
 
     fn granted(&mut self, event: &ParkingEvent) -> Result<(), String> {
-        let ParkingEvent::EntryGranted { grant, visit, pool, basis, credentials, expires_at, .. } = event
+        let ParkingEvent::EntryGranted {
+            grant,
+            visit,
+            pool,
+            basis,
+            credentials,
+            expires_at,
+            plan_version,
+            ..
+        } = event
         else {
             return Ok(());
         };
         let held = self.checking_in.take();
         let asked = match basis {
             Basis::ShortTerm | Basis::EarlyReservation { .. } => {
-                self.policies.entry_limit == EntryLimit::Places
+                self.entry_limit(*plan_version)? == EntryLimit::Places
             }
             // The hold's place became the grant's; without a hold the reservation is admitted like anyone.
             Basis::Reservation { reservation } => held != Some(*reservation),

@@ -3,6 +3,7 @@
 mod checks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use octocity_adapters::gateway::SimulatedGateway;
@@ -14,7 +15,7 @@ use octocity_log::{EventLog, LogError, Position};
 
 use crate::simulation::city::{self, CarPark};
 use crate::simulation::clock::VirtualClock;
-use crate::simulation::disturbed::Disturbed;
+use crate::simulation::disturbed::{Disturbed, Followers};
 use crate::simulation::disturbed_stores::{DisturbedGateway, DisturbedRows};
 use crate::simulation::node::{Ground, Node, Returned};
 use crate::simulation::oracle::Oracle;
@@ -54,12 +55,15 @@ pub struct Summary {
     pub events: BTreeMap<String, u64>,
     pub crashes: usize,
     pub faults: usize,
+    /// Of all that was stored and answered, in order: runs with one digest were one history.
+    pub digest: u64,
 }
 
 pub struct Simulation {
     random: Random,
     clock: VirtualClock,
     log: MemoryLog,
+    followers: Followers,
     snapshots: MemorySnapshots,
     rows: DisturbedRows,
     processes: MemoryProcessStore,
@@ -71,6 +75,7 @@ pub struct Simulation {
     oracle: Oracle,
     read_to: Position,
     told: VecDeque<String>,
+    digest: DefaultHasher,
     summary: Summary,
 }
 
@@ -94,6 +99,7 @@ impl Simulation {
             random,
             clock,
             log: MemoryLog::default(),
+            followers: Followers::default(),
             snapshots: MemorySnapshots::default(),
             rows,
             processes: MemoryProcessStore::default(),
@@ -105,6 +111,7 @@ impl Simulation {
             oracle: Oracle::default(),
             read_to: Position::default(),
             told: VecDeque::new(),
+            digest: DefaultHasher::new(),
             summary: Summary::default(),
         };
         simulation.nodes = (0..NODES).map(|number| Some(simulation.start(number))).collect();
@@ -121,7 +128,11 @@ impl Simulation {
         let own = Random::new(self.random.next());
         let random = || own.clone();
         let ground = Ground {
-            log: Arc::new(Disturbed { log: self.log.clone(), random: random() }),
+            log: Arc::new(Disturbed {
+                log: self.log.clone(),
+                followers: self.followers.clone(),
+                random: random(),
+            }),
             snapshots: Arc::new(self.snapshots.clone()),
             clock: Arc::new(self.clock.clone()),
             rows: Arc::new(self.rows.disturbed_by(random())),
@@ -156,6 +167,7 @@ impl Simulation {
             .filter(|sent| sent.answer.as_ref().is_some_and(|answer| answer.accepted))
             .count();
         self.summary.events = self.oracle.counts();
+        self.summary.digest = self.digest.finish();
         Ok(())
     }
 
@@ -215,6 +227,9 @@ impl Simulation {
         let sent = &mut self.sent[number];
         let order = altered.clone().unwrap_or_else(|| sent.order.clone());
         let what = format!("node {node} is sent {} {}: {order:?}", number, sent.id);
+        if let Order::Parking(facility, _) = order {
+            self.oracle.asked(facility, sent.id);
+        }
         live.send(number, sent.id, order, altered.is_some());
         sent.at.insert(node);
         self.tell(what);
@@ -291,6 +306,9 @@ impl Simulation {
                 Err(error) => return Err(error.to_string()),
             }
         };
+        for event in &events {
+            (event.position, event.meta.command_id, &event.event_type, &event.data).hash(&mut self.digest);
+        }
         self.oracle.read(&events)?;
         for node in 0..NODES {
             let returned = self.nodes[node].as_ref().map(Node::returned).unwrap_or_default();
@@ -318,6 +336,7 @@ impl Simulation {
     }
 
     fn answered(&mut self, number: usize, answer: Answer, repeated: bool) -> Result<(), String> {
+        (number, &answer.outcome, repeated).hash(&mut self.digest);
         let sent = &mut self.sent[number];
         let effects = self.oracle.effects.get(&(sent.order.stream(), sent.id)).map_or(0, Vec::len);
         if answer.accepted && effects != answer.events {

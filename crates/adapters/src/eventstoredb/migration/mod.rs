@@ -79,10 +79,10 @@ impl Migration {
         options: EventStoreOptions,
         source: Arc<dyn EventLog>,
     ) -> Result<Begun, MigrationError> {
-        let (_, first) = connect(connection_string, &options)?;
+        let first = connect(connection_string, &options)?;
         let (ours, hosts) = ((source.id(), source.epoch() + 1), first.connection.hosts());
         let standing = first.standing().await?;
-        let connection = Connection::new(first.connection.settings, options)?;
+        let connection = Connection::new(first.connection.nodes, options);
         let streams = Arc::new(Streams::new(connection));
         let mut migration = Self { streams, source, records: 0, reached: Vec::new() };
         match standing {
@@ -124,7 +124,7 @@ impl Migration {
         &mut self,
         mut entries: Entries,
         cuts: &BTreeSet<Position>,
-        told: impl Fn(Position),
+        mut told: impl FnMut(Position),
     ) -> Result<(), MigrationError> {
         let mut next = entries.recv().await.transpose()?;
         loop {
@@ -175,22 +175,17 @@ impl Migration {
     }
 
     async fn read_notes(&mut self) -> Result<(), MigrationError> {
-        let name = self.streams.identity_name();
-        loop {
-            let records = self.streams.records(&name, Start::Forth(self.records), PAGE).await?;
-            for record in &records {
-                let LogMigrating { reached, .. } = self.streams.read_identity(record)?;
-                self.reached.extend(reached.map(|(old, here)| (Position(old), Position(here))));
-            }
-            self.records += records.len() as u64;
-            if records.len() < PAGE {
-                return Ok(());
-            }
-        }
+        (self.reached, self.records) = self.streams.pages().await?;
+        Ok(())
     }
 
-    /// Reads both logs through and compares them. `entries`: the whole ledger of the old one.
-    pub async fn verify(&self, mut entries: Entries) -> Result<Migrated, MigrationError> {
+    /// Reads both logs through and compares them. `entries`: the whole ledger of the old one. `told`: how many events were
+    /// read so far, here and there together.
+    pub async fn verify(
+        &self,
+        mut entries: Entries,
+        mut told: impl FnMut(u64),
+    ) -> Result<Migrated, MigrationError> {
         let (mut wanted, mut at) = (Fingerprint::default(), Position::default());
         loop {
             let page = self.source.read_all(at, PAGE, &[], &[]).await?;
@@ -199,12 +194,13 @@ impl Migration {
                 break;
             }
             at = page.next;
+            told(wanted.events);
         }
         while let Some(entry) = entries.recv().await {
             let (stream, entry) = entry?;
             wanted.add_entry(stream, &entry);
         }
-        let found = self.found().await?;
+        let found = self.found(|found| told(wanted.events + found)).await?;
         if found != wanted {
             return Err(MigrationError::Differs { wanted: wanted.to_string(), found: found.to_string() });
         }
@@ -213,7 +209,7 @@ impl Migration {
         Ok(Migrated { from: at.0, to: to.0, events, commands, hash: found.hash() })
     }
 
-    async fn found(&self) -> Result<Fingerprint, MigrationError> {
+    async fn found(&self, mut told: impl FnMut(u64)) -> Result<Fingerprint, MigrationError> {
         let mut found = Fingerprint::default();
         let mut after = Position::default();
         loop {
@@ -221,12 +217,13 @@ impl Migration {
             let page = self.streams.find_all(after, PAGE, all).await?;
             for record in page.records {
                 after = record::position(&record)?;
-                let Some(stream) = self.streams.parse(record.stream_id()) else { continue };
+                let Some(stream) = self.streams.parse(record.stream()) else { continue };
                 record::stand(&record)?.1.iter().for_each(|entry| found.add_entry(stream, entry));
                 if record::is_event(&record) {
                     found.add_event(&record::event(stream, record)?);
                 }
             }
+            told(found.events);
             if page.at_end {
                 return Ok(found);
             }
@@ -240,6 +237,26 @@ impl Migration {
         match self.streams.open_as(identity, self.records).await? {
             true => Ok(()),
             false => Err(MigrationError::Rival { stream: self.streams.identity_name() }),
+        }
+    }
+}
+
+impl Streams {
+    /// Where the pages of the migration that filled this log end, in the old log and here; and how many records of
+    /// `octocity-log` there are.
+    pub async fn pages(&self) -> Result<(Vec<(Position, Position)>, u64), OpenError> {
+        let (name, mut pages, mut count) = (self.identity_name(), Vec::new(), 0);
+        loop {
+            let records = self.records(&name, Start::Forth(count), PAGE).await;
+            let records = records.map_err(|error| self.connection.open_error(error))?;
+            for record in records.iter().filter(|record| record.event_type() == MIGRATING) {
+                let LogMigrating { reached, .. } = self.read_identity(record)?;
+                pages.extend(reached.map(|(old, here)| (Position(old), Position(here))));
+            }
+            count += records.len() as u64;
+            if records.len() < PAGE {
+                return Ok((pages, count));
+            }
         }
     }
 }

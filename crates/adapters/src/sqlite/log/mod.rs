@@ -24,6 +24,7 @@ use octocity_log::{
 use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 
+use super::blocking::blocking;
 use super::{OpenError, log_error, open_to_read, open_to_write};
 use crate::counters::{Counters, LogCounters};
 pub use reader::Gap;
@@ -44,7 +45,8 @@ pub struct SqliteLogOptions {
     pub writer_cache_kib: u32,
     /// The page cache of each reader.
     pub reader_cache_kib: u32,
-    /// After how many pages of 4096 bytes the write-ahead log is folded into the file.
+    /// After how many pages of 4096 bytes the writer itself copies the write-ahead log into the file, which holds it up;
+    /// another thread copies it before, while the disk keeps up.
     pub checkpoint_pages: u32,
     /// The largest size of the file, in pages of 4096 bytes; None is what the disk holds.
     pub max_pages: Option<u32>,
@@ -56,7 +58,7 @@ impl Default for SqliteLogOptions {
             readers: 4,
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 4 * 1024,
-            checkpoint_pages: 4000,
+            checkpoint_pages: 16_000,
             max_pages: None,
         }
     }
@@ -79,8 +81,7 @@ impl SqliteLog {
         let connection = open_to_write(path, &FORM)?;
         let (id, epoch) = schema::identity(&connection).map_err(|error| OpenError::of(path, &error))?;
         let counters = Arc::new(Counters::default());
-        let writer = Writer::new(path.to_owned(), connection, options.clone(), Arc::clone(&counters))
-            .map_err(|error| OpenError::of(path, &error))?;
+        let writer = Writer::new(path.to_owned(), connection, options.clone(), Arc::clone(&counters))?;
         let head = writer.head();
         let (tasks, waiting) = mpsc::channel();
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
@@ -301,7 +302,7 @@ impl Readers {
             readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             Ok(result)
         };
-        let done = tokio::task::spawn_blocking(work).await;
+        let done = blocking(work).await;
         done.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
     }
 }

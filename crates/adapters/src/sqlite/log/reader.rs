@@ -119,7 +119,11 @@ impl Reader {
         let start = stored(after.0);
         let mut events = Vec::new();
         match wanted_types(&state, categories, event_types)? {
-            None => scan(&state, names, start, last, limit, |_| true, &mut events)?,
+            None => {
+                let waiting = usize::try_from(last - start).unwrap_or_default();
+                events.reserve(limit.min(waiting));
+                scan(&state, names, start, last, limit, |_| true, &mut events)?;
+            }
             Some(types) => {
                 let mut from = start;
                 while events.len() < limit

@@ -17,7 +17,8 @@ use uuid::Uuid;
 use super::SqliteLogOptions;
 use super::schema::{BLOCK, FORM};
 use crate::counters::Counters;
-use crate::sqlite::{log_error, open_existing};
+use crate::sqlite::file::begin_to_write;
+use crate::sqlite::{Checkpointer, OpenError, log_error, open_existing};
 
 /// A group is closed when it holds this many events, so that no caller waits long for the others' work.
 const GROUP_EVENTS: usize = 4096;
@@ -45,6 +46,7 @@ pub struct Writer {
     known: Known,
     head: watch::Sender<Position>,
     counters: Arc<Counters>,
+    checkpointer: Checkpointer,
 }
 
 /// What the writer remembers of the file; dropped whenever a transaction fails.
@@ -71,10 +73,11 @@ impl Writer {
         connection: Connection,
         options: SqliteLogOptions,
         counters: Arc<Counters>,
-    ) -> rusqlite::Result<Self> {
-        let known = prepare(&connection, &options)?;
+    ) -> Result<Self, OpenError> {
+        let known = prepare(&connection, &options).map_err(|error| OpenError::of(&path, &error))?;
         let head = watch::Sender::new(position(known.last));
-        Ok(Self { path, connection: Some(connection), options, known, head, counters })
+        let checkpointer = Checkpointer::start(&path, &FORM)?;
+        Ok(Self { path, connection: Some(connection), options, known, head, counters, checkpointer })
     }
 
     pub fn head(&self) -> watch::Receiver<Position> {
@@ -94,6 +97,7 @@ impl Writer {
             }
             self.commit(group);
         }
+        drop(self.checkpointer);
         if let Some(connection) = self.connection {
             // Without readers the whole write-ahead log goes into the file; what stays is read at the next start.
             if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -134,7 +138,9 @@ impl Writer {
     }
 
     fn failed(&mut self, error: &LogError) {
-        self.counters.set_failure(Some(error.clone()));
+        if self.counters.set_failure(Some(error.clone())).is_none() {
+            tracing::error!(%error, "the log cannot be written; each commit tries again");
+        }
         // Closing rolls back; what the file holds is read anew.
         self.connection = None;
         self.known = Known::default();
@@ -145,6 +151,7 @@ impl Writer {
         match self.store(&group) {
             Ok(answers) => {
                 self.counters.committed(started.elapsed());
+                self.checkpointer.committed();
                 self.recovered();
                 let last = position(self.known.last);
                 self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
@@ -154,7 +161,6 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, tasks = group.len(), "a commit of the log failed");
                 self.counters.failed();
                 self.failed(&error);
                 group.into_iter().for_each(|task| task.fail(&error));
@@ -235,7 +241,7 @@ fn store_group(
     known: &mut Known,
     group: &[Task],
 ) -> rusqlite::Result<Vec<Answer>> {
-    let change = connection.transaction()?;
+    let change = begin_to_write(connection)?;
     let mut answers = Vec::with_capacity(group.len());
     for task in group {
         answers.push(match task {

@@ -4,6 +4,8 @@
 //! and rows and checkpoints agree, but the newest commits may be gone; they are folded again from the log. They
 //! are never ahead of it: the engine reads only what the log has made durable.
 
+mod blue_green;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,20 +16,24 @@ use octocity_projections::{
     Batch, Checkpoint, Parked, RowStore, Select, Selected, StoreError, Table, TableWrites, Value,
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, ToSql, Transaction, params};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::file::{Form, OpenError, check, open_disposable, open_to_read};
+use super::blocking::blocking;
+use super::checkpointer::Checkpointer;
+use super::file::{Form, OpenError, begin_to_write, check, open_disposable, open_to_read};
 use crate::sql::{self, Dialect::Sqlite};
+
+pub use blue_green::SqliteBlueGreen;
 
 pub const FORM: Form = Form {
     name: "read models",
     application_id: i32::from_be_bytes(*b"OcRm"),
-    version: 1,
+    version: 2,
     schema: "CREATE TABLE read_models (name TEXT PRIMARY KEY, definition TEXT NOT NULL) STRICT;
         CREATE TABLE checkpoints (view TEXT PRIMARY KEY, log BLOB NOT NULL, epoch INTEGER NOT NULL,
-            position INTEGER NOT NULL) STRICT;
+            position INTEGER NOT NULL, generation INTEGER NOT NULL) STRICT;
         CREATE TABLE parked (view TEXT NOT NULL, key TEXT NOT NULL, stream TEXT NOT NULL,
             revision INTEGER NOT NULL, event_type TEXT NOT NULL, error TEXT NOT NULL,
             PRIMARY KEY (view, key)) STRICT, WITHOUT ROWID;",
@@ -37,8 +43,8 @@ const READERS: usize = 4;
 const STATEMENTS_CACHED: usize = 128;
 /// Negative: in KiB.
 const WRITER_CACHE_KIBIBYTES: i64 = -16_384;
-/// Pages of 4 KiB in the write-ahead log before they are copied into the file: fewer, longer pauses.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// Pages of 4 KiB in the write-ahead log before the writer itself copies them into the file, which holds it up.
+const CHECKPOINT_PAGES: i64 = 16_000;
 
 /// The row store of the one-process runtime. Cheap to clone the `Arc` it is kept in; one file has one writer.
 pub struct SqliteRows {
@@ -48,6 +54,8 @@ pub struct SqliteRows {
 
 struct Shared {
     path: PathBuf,
+    // Dropped before the connections.
+    checkpointer: Checkpointer,
     writer: Mutex<Connection>,
     idle_readers: Mutex<Vec<Connection>>,
     damaged: AtomicBool,
@@ -67,6 +75,7 @@ impl SqliteRows {
         writer.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         let shared = Shared {
             path: path.to_owned(),
+            checkpointer: Checkpointer::start(path, &FORM)?,
             writer: Mutex::new(writer),
             idle_readers: Mutex::new(Vec::new()),
             damaged: AtomicBool::new(false),
@@ -81,7 +90,7 @@ impl SqliteRows {
     ) -> Result<T, StoreError> {
         let _permit = self.readers.acquire().await.map_err(|error| unavailable(&error))?;
         let shared = Arc::clone(&self.shared);
-        let done = tokio::task::spawn_blocking(move || {
+        let done = blocking(move || {
             let idle = lock(&shared.idle_readers).pop();
             let read = idle.map_or_else(|| shared.open_reader(), Ok).and_then(|reader| {
                 let result = work(&reader);
@@ -98,12 +107,13 @@ impl SqliteRows {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let done = tokio::task::spawn_blocking(move || {
+        let done = blocking(move || {
             let written = || {
                 let mut writer = lock(&shared.writer);
-                let transaction = writer.transaction().map_err(|error| fault(&error))?;
+                let transaction = begin_to_write(&mut writer).map_err(|error| fault(&error))?;
                 let result = work(&transaction)?;
                 transaction.commit().map_err(|error| fault(&error))?;
+                shared.checkpointer.committed();
                 Ok(result)
             };
             shared.note(written())
@@ -237,7 +247,8 @@ fn check_checkpoints(transaction: &Transaction<'_>, batch: &Batch) -> Result<(),
 }
 
 fn stored_checkpoints(connection: &Connection) -> rusqlite::Result<Vec<Checkpoint>> {
-    let mut known = connection.prepare_cached("SELECT view, log, epoch, position FROM checkpoints")?;
+    let mut known =
+        connection.prepare_cached("SELECT view, log, epoch, position, generation FROM checkpoints")?;
     let rows = known.query_map([], |row| {
         Ok(Checkpoint {
             view: row.get(0)?,
@@ -246,6 +257,7 @@ fn stored_checkpoints(connection: &Connection) -> rusqlite::Result<Vec<Checkpoin
             log: LogId(Uuid::from_bytes(row.get(1)?)),
             epoch: row.get(2)?,
             position: Position(row.get::<_, i64>(3)?.cast_unsigned()),
+            generation: row.get(4)?,
         })
     })?;
     rows.collect()
@@ -256,12 +268,14 @@ fn write_batch(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result
         write_table(transaction, writes)?;
     }
     let mut place = transaction.prepare_cached(
-        "INSERT INTO checkpoints (view, log, epoch, position) VALUES (?, ?, ?, ?)
-         ON CONFLICT (view) DO UPDATE SET log = excluded.log, epoch = excluded.epoch, position = excluded.position",
+        "INSERT OR REPLACE INTO checkpoints (view, log, epoch, position, generation) VALUES (?, ?, ?, ?, ?)",
     )?;
-    for checkpoint in batch.moves.iter().map(|one| &one.to) {
-        let position = stored_position(checkpoint.position);
-        place.execute(params![checkpoint.view, checkpoint.log.0.as_bytes(), checkpoint.epoch, position])?;
+    for Checkpoint { view, log, epoch, position, generation, .. } in batch.moves.iter().map(|one| &one.to) {
+        place.execute(params![view, log.0.as_bytes(), epoch, stored_position(*position), generation])?;
+    }
+    let mut mend = transaction.prepare_cached("DELETE FROM parked WHERE view = ? AND key = ?")?;
+    for (view, key) in &batch.mended {
+        mend.execute([view, key])?;
     }
     let mut park = transaction.prepare_cached(
         "INSERT INTO parked (view, key, stream, revision, event_type, error) VALUES (?, ?, ?, ?, ?, ?)
@@ -287,21 +301,34 @@ const fn stored_position(position: Position) -> i64 {
 }
 
 fn forget_view(transaction: &Transaction<'_>, view: &str) -> rusqlite::Result<()> {
-    transaction.execute("DELETE FROM checkpoints WHERE view = ?", [view])?;
+    let begin = "UPDATE checkpoints SET position = 0, generation = generation + 1 WHERE view = ?";
+    transaction.execute(begin, [view])?;
     transaction.execute("DELETE FROM parked WHERE view = ?", [view])?;
     Ok(())
 }
 
-fn ensure_table(transaction: &Transaction<'_>, table: &Table) -> rusqlite::Result<()> {
-    let definition = sql::create(Sqlite, table);
-    let mut known = transaction.prepare_cached("SELECT definition FROM read_models WHERE name = ?")?;
-    let known = known.query_map([table.name], |row| row.get::<_, String>(0))?.next().transpose()?;
-    if known.is_some_and(|known| known == definition) {
+fn definition(connection: &Connection, table: &Table) -> rusqlite::Result<Option<String>> {
+    let known = "SELECT definition FROM read_models WHERE name = ?";
+    connection.query_row(known, [table.name], |row| row.get(0)).optional()
+}
+
+fn ensure_table(transaction: &Transaction<'_>, table: &Table) -> Result<(), StoreError> {
+    let wanted = sql::create(Sqlite, table);
+    match definition(transaction, table).map_err(|error| fault(&error))? {
+        Some(known) if known == wanted => Ok(()),
+        Some(_) => Err(StoreError::OtherForm(table.name.to_owned())),
+        None => reform_table(transaction, table, &wanted).map_err(|error| fault(&error)),
+    }
+}
+
+/// Makes it anew, unless it is as it is wanted.
+fn reform_table(transaction: &Transaction<'_>, table: &Table, wanted: &str) -> rusqlite::Result<()> {
+    if definition(transaction, table)?.is_some_and(|known| known == wanted) {
         return Ok(());
     }
-    transaction.execute_batch(&format!("DROP TABLE IF EXISTS {};{definition}", table.name))?;
+    transaction.execute_batch(&format!("DROP TABLE IF EXISTS {};{wanted}", table.name))?;
     let remember = "INSERT OR REPLACE INTO read_models (name, definition) VALUES (?, ?)";
-    transaction.execute(remember, [table.name, &definition])?;
+    transaction.execute(remember, [table.name, wanted])?;
     forget_view(transaction, table.name)
 }
 
@@ -341,10 +368,16 @@ impl RowStore for SqliteRows {
 
     async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
         let tables = tables.to_vec();
+        self.write(move |transaction| tables.iter().try_for_each(|table| ensure_table(transaction, table)))
+            .await
+    }
+
+    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        let tables = tables.to_vec();
         self.write(move |transaction| {
             tables
                 .iter()
-                .try_for_each(|table| ensure_table(transaction, table))
+                .try_for_each(|table| reform_table(transaction, table, &sql::create(Sqlite, table)))
                 .map_err(|error| fault(&error))
         })
         .await

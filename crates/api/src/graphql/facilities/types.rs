@@ -10,7 +10,7 @@ use octocity_domain::tariffs::{CapPeriod, Tariff};
 use octocity_projections::facilities::FacilityRow;
 
 use super::super::loaders::{Of, load};
-use super::super::parking::{OccupancyObject, VisitFilter, VisitObject, past_moment, visits_page};
+use super::super::parking::{Details, OccupancyObject, VisitFilter, VisitObject, past_moment, visits_page};
 use super::super::relay::{Page, heavy_cost, page_cost};
 use super::super::scalars::{CurrencyCode, DateTime, Money, id};
 
@@ -340,7 +340,8 @@ impl FacilityObject {
         #[graphql(desc = "A past moment, none to come; left out: now.")] at: Option<DateTime>,
     ) -> Result<Option<OccupancyObject>> {
         let Some(at) = at else {
-            return load(context, Of::<OccupancyObject, _>::new(self.row.facility)).await;
+            let key = (self.row.facility, Details::asked(context));
+            return load(context, Of::<OccupancyObject, _>::new(key)).await;
         };
         let at = past_moment(context, at)?;
         let past = load(context, Of::new((self.row.facility, at))).await?;

@@ -13,7 +13,7 @@ use octocity_projections::payments::queries::payments_of;
 
 use super::super::Api;
 use super::super::scalars::{DateTime, id};
-use crate::faults::internal;
+use crate::faults::failed;
 
 /// One event as the log has it.
 // Personal data: it has no `Debug`.
@@ -76,7 +76,7 @@ const MOST: usize = 1_000;
 /// What the log has of a visit, in the log's order.
 pub async fn history(context: &Context<'_>, row: &VisitRow) -> Result<Vec<HistoryEntry>> {
     let api = Api::of(context);
-    let events = events(api, row).await.map_err(|fault| internal("reading a visit's history", &fault))?;
+    let events = events(api, row).await.map_err(|fault| failed("reading a visit's history", &fault))?;
     Ok(events.iter().map(|event| HistoryEntry::new(api, event)).collect())
 }
 

@@ -14,7 +14,7 @@ use super::super::scalars::{DateTime, id};
 use super::history::decoded;
 use super::inputs::DirectionName;
 use super::visit::Irregularity;
-use crate::faults::{bad_input, command_error, internal};
+use crate::faults::{bad_input, command_error, failed};
 
 /// What can happen at a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -178,7 +178,7 @@ pub async fn page(
     let (mut before, mut looked) = (start(page.after.as_deref())?, 0);
     loop {
         let events = api.log.read_stream_back(stream, before, STEP).await;
-        let events = events.map_err(|fault| internal("reading a lane's activity", &fault))?;
+        let events = events.map_err(|fault| failed("reading a lane's activity", &fault))?;
         looked += events.len();
         before = events.last().map_or(0, |event| event.revision);
         for event in &events {

@@ -9,6 +9,7 @@
 //! - **lane activity**, **visit history**: read from the log, event by event.
 
 mod attendant;
+mod details;
 mod gates;
 mod history;
 mod inputs;
@@ -23,6 +24,7 @@ use octocity_domain::parking::{ParkingCommand, ParkingEvent};
 use octocity_domain::{CommandId, FacilityId};
 
 pub use attendant::AttendantMutation;
+pub use details::Details;
 pub use gates::GatesMutation;
 pub use history::{HistoryEntry, decoded, history};
 pub use occupancy::{OccupancyObject, PastPools, past_moment};

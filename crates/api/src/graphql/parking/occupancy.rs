@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{ComplexObject, Context, ID, Result, SimpleObject};
+use futures_util::try_join;
 use octocity_domain::{AreaId, FacilityId, LevelId, PoolId, SpotKind, Timestamp};
 use octocity_log::{Position, StreamId};
 use octocity_projections::facilities::FacilityRow;
@@ -15,7 +16,8 @@ use octocity_projections::{Query, Row, StoreError};
 use super::super::Api;
 use super::super::facilities::{FacilityObject, Mode};
 use super::super::scalars::{DateTime, id};
-use crate::faults::{bad_input, internal};
+use super::Details;
+use crate::faults::{bad_input, failed};
 
 /// One pool's counts.
 #[derive(Clone, Debug, SimpleObject)]
@@ -285,12 +287,20 @@ impl OccupancyObject {
         occupancy
     }
 
-    /// The present state of these facilities, in four questions, as of the earliest position of their answers.
-    pub async fn of_many(api: &Arc<Api>, facilities: &[FacilityId]) -> Result<Vec<Self>, StoreError> {
-        let (plans, at_plans) = of_facilities::<FacilityRow>(api, facilities).await?;
-        let (rows, at_rows) = of_facilities::<OccupancyRow>(api, facilities).await?;
-        let (moves, at_moves) = of_facilities::<AreaMovesRow>(api, facilities).await?;
-        let (spots_out, at_spots) = of_facilities::<SpotOutOfServiceRow>(api, facilities).await?;
+    /// The present state of these facilities, as of the earliest position of the rows that are read.
+    pub async fn of_many(
+        api: &Arc<Api>,
+        facilities: &[FacilityId],
+        details: Details,
+    ) -> Result<Vec<Self>, StoreError> {
+        let (plans, rows, moves, spots_out) = try_join!(
+            of_facilities::<FacilityRow>(api, facilities, true),
+            of_facilities::<OccupancyRow>(api, facilities, true),
+            of_facilities::<AreaMovesRow>(api, facilities, details.areas),
+            of_facilities::<SpotOutOfServiceRow>(api, facilities, details.spots),
+        )?;
+        let ((plans, at_plans), (rows, at_rows)) = (plans, rows);
+        let ((moves, at_moves), (spots_out, at_spots)) = (moves, spots_out);
         let as_of = at_plans.min(at_rows).min(at_moves).min(at_spots);
         let mut parts = HashMap::<FacilityId, Parts>::new();
         rows.into_iter().for_each(|row| parts.entry(row.facility).or_default().rows.push(row));
@@ -340,10 +350,15 @@ struct Parts {
     spots_out: Vec<SpotOutOfServiceRow>,
 }
 
+/// Those that are not wanted are not read, and keep nobody's position back.
 async fn of_facilities<R: Row>(
     api: &Api,
     facilities: &[FacilityId],
+    wanted: bool,
 ) -> Result<(Vec<R>, Position), StoreError> {
+    if !wanted {
+        return Ok((Vec::new(), Position(u64::MAX)));
+    }
     let found = Query::<R>::new().is_in("facility", facilities).run(&*api.models.store).await?;
     Ok((found.rows, found.position))
 }
@@ -410,7 +425,7 @@ impl OccupancyObject {
     /// The facility's counts stand still, because one of its events could not be applied; see `status`.
     async fn parked(&self, context: &Context<'_>) -> Result<bool> {
         let parked = Api::of(context).models.parked(OccupancyRow::TABLE).await;
-        let parked = parked.map_err(|fault| internal("reading the parked keys", &fault))?;
+        let parked = parked.map_err(|fault| failed("reading the parked keys", &fault))?;
         let of_facility = |stream: &str| {
             stream.parse::<StreamId>().is_ok_and(|stream| stream.id == self.plan.facility.uuid())
         };

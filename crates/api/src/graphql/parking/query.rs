@@ -18,7 +18,7 @@ use super::super::scalars::{DateTime, code_id, id, uuid_id};
 use super::history::{HistoryEntry, history};
 use super::lanes::{self, LaneActivity, LookedThrough};
 use super::visit::{Irregularity, VisitFilter, VisitObject, find, visits_page};
-use super::{OccupancyObject, PastPools, past_moment};
+use super::{Details, OccupancyObject, PastPools, past_moment};
 
 /// An exit that no visit matched.
 #[derive(Clone, Debug, SimpleObject)]
@@ -83,8 +83,10 @@ impl ParkingQuery {
             tables.push(OccupancyHourRow::TABLE);
         }
         wait(context, after.as_deref(), &tables).await?;
-        let present =
-            load_many(context, facilities.iter().map(|id| Of::<OccupancyObject, _>::new(*id))).await?;
+        // Nothing but the counts is known of the past.
+        let details = if at.is_none() { Details::asked(context) } else { Details::default() };
+        let keys = facilities.iter().map(|facility| Of::<OccupancyObject, _>::new((*facility, details)));
+        let present = load_many(context, keys).await?;
         let Some(at) = at else { return Ok(present) };
         let keys = present.iter().map(|now| Of::<PastPools, (FacilityId, Timestamp)>::new((now.key(), at)));
         let pasts = load_many(context, keys).await?;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, ID, Result, Subscription};
+use futures_util::FutureExt;
+use futures_util::future::select_all as select_first;
 use futures_util::stream::{Stream, StreamExt, select_all};
 use octocity_domain::{Category, Event, FacilityId, PaymentId, VisitId};
 use octocity_log::{Position, RecordedEvent, StreamId};
 use octocity_projections::Row;
-use octocity_projections::facilities::FacilityRow;
-use octocity_projections::parking::{OccupancyRow, VisitRow};
+use octocity_projections::parking::VisitRow;
 use octocity_projections::sessions::SessionRow;
 
 use super::super::Api;
@@ -18,11 +19,11 @@ use super::super::follow::{Follower, Part};
 use super::super::inputs::at_most;
 use super::super::position::{OCCUPANCY, wait};
 use super::super::scalars::{code_id, uuid_id};
-use super::OccupancyObject;
 use super::history::{HistoryEntry, decoded, pays_for, speaks_of};
 use super::lanes::{LaneActivity, activity, known};
 use super::visit::{VisitObject, find};
-use crate::faults::{bad_input, internal};
+use super::{Details, OccupancyObject};
+use crate::faults::{bad_input, failed, outlast, patience};
 
 /// What is shown whole, as it is.
 #[derive(Default)]
@@ -44,13 +45,15 @@ impl ParkingSubscription {
             .collect::<Result<_>>()?;
         wait(context, after.as_deref(), &OCCUPANCY).await?;
         let api = Arc::clone(Api::of(context));
-        let known = present(&api, &facilities.iter().copied().collect::<Vec<_>>()).await?;
+        let details = Details::asked(context);
+        let known = present(&api, &facilities.iter().copied().collect::<Vec<_>>(), details).await?;
         if known.len() < facilities.len() {
             return Err(bad_input(
                 "One of these facilities is unknown; register it first or correct its id.",
             ));
         }
-        Ok(select_all(facilities.into_iter().map(|facility| counts(Arc::clone(&api), facility).boxed())))
+        let each = move |facility| counts(Arc::clone(&api), facility, details).boxed();
+        Ok(select_all(facilities.into_iter().map(each)))
     }
 
     /// One visit. First its state; then, whenever it or its session changes, its whole new state.
@@ -71,31 +74,42 @@ impl ParkingSubscription {
     }
 }
 
-async fn present(api: &Arc<Api>, facilities: &[FacilityId]) -> Result<Vec<OccupancyObject>> {
-    let found = OccupancyObject::of_many(api, facilities).await;
-    found.map_err(|fault| internal("reading occupancies", &fault))
+async fn present(
+    api: &Arc<Api>,
+    facilities: &[FacilityId],
+    details: Details,
+) -> Result<Vec<OccupancyObject>> {
+    let found = OccupancyObject::of_many(api, facilities, details).await;
+    found.map_err(|fault| failed("reading occupancies", &fault))
 }
 
 /// Listening begins before the first reading, so nothing is missed in between.
-fn counts(api: Arc<Api>, facility: FacilityId) -> impl Stream<Item = Result<OccupancyObject>> {
+fn counts(
+    api: Arc<Api>,
+    facility: FacilityId,
+    details: Details,
+) -> impl Stream<Item = Result<OccupancyObject>> {
     async_stream::stream! {
-        let mut rows = api.models.live.facility::<OccupancyRow>(facility);
-        let mut plan = api.models.live.facility::<FacilityRow>(facility);
+        let mut topics = details.topics(&api.models.live, facility);
+        let mut retry = patience();
         loop {
-            let found = match present(&api, &[facility]).await {
+            let found = match present(&api, &[facility], details).await {
                 Ok(mut found) => found.pop(),
                 Err(error) => {
-                    yield Err(error);
-                    return;
+                    if let Err(error) = outlast(&mut retry, error).await {
+                        yield Err(error);
+                        return;
+                    }
+                    continue;
                 }
             };
+            retry.is_over();
             let silence = found.as_ref().and_then(|found| found.turns_stale_in(api.clock.now()));
             if let Some(found) = found {
                 yield Ok(found);
             }
             let changed = tokio::select! {
-                changed = rows.changed() => changed,
-                changed = plan.changed() => changed,
+                changed = any_changed(&mut topics) => changed,
                 () = until(silence) => Some(Position::default()),
             };
             if changed.is_none() {
@@ -103,6 +117,15 @@ fn counts(api: Arc<Api>, facility: FacilityId) -> impl Stream<Item = Result<Occu
             }
         }
     }
+}
+
+/// Waits for the first of them that changes. Those that changed with it are seen with it.
+async fn any_changed(topics: &mut [octocity_projections::Subscription]) -> Option<Position> {
+    let (changed, ..) = select_first(topics.iter_mut().map(|topic| topic.changed().boxed())).await;
+    for topic in topics {
+        topic.changed().now_or_never();
+    }
+    changed
 }
 
 async fn until(silence: Option<Duration>) {
@@ -116,15 +139,20 @@ fn states_of_visit(api: Arc<Api>, key: (FacilityId, VisitId)) -> impl Stream<Ite
     async_stream::stream! {
         let mut rows = api.models.live.row::<VisitRow>(&key);
         let mut sessions = api.models.live.row::<SessionRow>(&key);
+        let mut retry = patience();
         loop {
             match find(&api, key.1).await {
                 Ok((Some(row), position)) => yield Ok(VisitObject::as_of(row, &api, position)),
                 Ok((None, _)) => {}
                 Err(error) => {
-                    yield Err(error);
-                    return;
+                    if let Err(error) = outlast(&mut retry, error).await {
+                        yield Err(error);
+                        return;
+                    }
+                    continue;
                 }
             }
+            retry.is_over();
             let changed = tokio::select! {
                 changed = rows.changed() => changed,
                 changed = sessions.changed() => changed,
@@ -235,7 +263,7 @@ impl Concern {
             Some(Event::Parking(event)) => Ok(speaks_of(&event, self.visit, &mut self.grants)),
             Some(Event::Session(_)) => Ok(true),
             Some(Event::Payment(_)) => self.pays(api, event).await,
-            Some(Event::Facility(_) | Event::Reservations(_)) | None => Ok(false),
+            Some(Event::Facility(_) | Event::Reservations(_) | Event::Skips(_)) | None => Ok(false),
         }
     }
 
@@ -246,7 +274,7 @@ impl Concern {
             return Ok(true);
         }
         let first = api.log.read_stream(event.stream, 0, 1).await;
-        let first = first.map_err(|fault| internal("reading a payment's request", &fault))?;
+        let first = first.map_err(|fault| failed("reading a payment's request", &fault))?;
         let pays = match first.first().and_then(decoded) {
             Some(Event::Payment(request)) => pays_for(&request, self.visit).unwrap_or(false),
             _ => false,

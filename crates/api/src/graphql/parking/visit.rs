@@ -311,6 +311,6 @@ pub async fn find(api: &Api, visit: VisitId) -> Result<(Option<VisitRow>, Positi
     let mut found = query
         .run(&*api.models.store)
         .await
-        .map_err(|fault| crate::faults::internal(VisitRow::TABLE.name, &fault))?;
+        .map_err(|fault| crate::faults::failed(VisitRow::TABLE.name, &fault))?;
     Ok((found.rows.pop(), found.position))
 }

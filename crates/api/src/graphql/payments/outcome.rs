@@ -9,7 +9,7 @@ use octocity_log::{Position, StreamId};
 use super::super::Api;
 use super::super::parking::decoded;
 use super::query::StatusName;
-use crate::faults::{command_error, internal};
+use crate::faults::{command_error, failed};
 
 /// What the gateway made of the call that a command planned; once it is not PENDING it never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -68,7 +68,7 @@ pub async fn settled(
 async fn events_of(api: &Api, payment: PaymentId) -> Result<Vec<PaymentEvent>> {
     let stream = StreamId::new(Category::Payment, payment.uuid());
     let recorded = api.log.read_stream(stream, 0, MOST).await;
-    let recorded = recorded.map_err(|fault| internal("reading a payment's stream", &fault))?;
+    let recorded = recorded.map_err(|fault| failed("reading a payment's stream", &fault))?;
     let said = recorded.iter().filter_map(|event| match decoded(event) {
         Some(Event::Payment(said)) => Some(said),
         _ => None,

@@ -16,7 +16,7 @@ use super::super::position::{stands_still, wait};
 use super::super::relay::{Page, connection, page_cost};
 use super::super::reservations::ReservationObject;
 use super::super::scalars::{DateTime, Money, id, uuid_id};
-use crate::faults::internal;
+use crate::faults::failed;
 
 /// Where a payment is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -168,7 +168,7 @@ impl PaymentsQuery {
         wait(context, after.as_deref(), &[PaymentRow::TABLE]).await?;
         let query = Query::<PaymentRow>::new().eq("payment", &payment).first(1);
         let found = query.run(&*Api::of(context).models.store).await;
-        let mut found = found.map_err(|fault| internal("reading a payment", &fault))?;
+        let mut found = found.map_err(|fault| failed("reading a payment", &fault))?;
         Ok(found.rows.pop().map(PaymentObject::from))
     }
 

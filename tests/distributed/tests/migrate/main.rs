@@ -1,5 +1,14 @@
-//! `octocity migrate --to eventstoredb`: the log goes, and nobody notices.
+//! `octocity migrate`: the log and what processes remember go elsewhere, and nobody notices.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../../../xtask/src/services/cluster.rs"]
+mod cluster;
+#[path = "../../../../crates/adapters/tests/postgres/own.rs"]
+mod own;
+#[path = "../../../../xtask/src/services/ports.rs"]
+#[allow(dead_code, reason = "not each test needs one port, or several")]
+mod ports;
+mod processes;
 
 use std::fmt::Write;
 use std::process::{Command, Stdio};
@@ -31,6 +40,15 @@ fn talk(running: &Running, facility: &str) -> Vec<(&'static str, Value, Value)> 
     assert!(said.iter().any(|(_, _, reply)| !reply["refusal"].is_null()));
     assert!(said.iter().any(|(_, _, reply)| reply["refusal"].is_null()));
     said
+}
+
+const LANE_ACTIVITY: &str = "subscription ($facility: ID!, $after: String) {
+    laneActivity(facilityId: $facility, lane: \"in\", after: $after) { position } }";
+
+/// Where a position is within its epoch.
+fn place(position: &Value) -> u64 {
+    let last = position.as_str().unwrap().rsplit('-').next().unwrap();
+    u64::from_str_radix(last, 16).unwrap()
 }
 
 /// Without where it stands: that is another place in another epoch.
@@ -68,7 +86,9 @@ fn after_a_migration_all_is_answered_as_before() {
     for (field, input, reply) in said {
         assert_eq!(without_position(running.sends(field, &input)), without_position(reply), "{field}");
     }
-    // Life goes on, and a device that tells the same again adds nothing.
+    // Life goes on: a subscriber is told what follows, and nothing again; a device that tells the same again adds nothing.
+    let mut heard =
+        running.client.events(LANE_ACTIVITY, json!({ "facility": facility, "after": old_position }));
     running.does(
         "recordPassage",
         &input(
@@ -78,6 +98,8 @@ fn after_a_migration_all_is_answered_as_before() {
             }),
         ),
     );
+    let heard = heard.next().unwrap()["data"]["laneActivity"]["position"].clone();
+    assert!(place(&heard) > place(&waited["position"]), "{heard} is told again");
     running.server.stop().unwrap();
     let imported = run(&stage, &["import", "gates", &sample("gates.log"), "--json"]);
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);

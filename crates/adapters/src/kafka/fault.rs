@@ -1,6 +1,7 @@
 //! What can go wrong with Kafka: each is one sentence that says what to do, under a stable code.
 
 use octocity_log::LogError;
+use octocity_projections::StoreError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
@@ -58,6 +59,8 @@ pub enum KafkaFault {
     Unavailable(String),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Rows(#[from] StoreError),
 }
 
 impl KafkaFault {
@@ -81,6 +84,7 @@ impl KafkaFault {
             Self::Fenced => "KAFKA_FENCED",
             Self::Unavailable(_) => "KAFKA_UNAVAILABLE",
             Self::Log(_) => "LOG_UNAVAILABLE",
+            Self::Rows(_) => "ROWS_UNAVAILABLE",
         }
     }
 
@@ -93,6 +97,9 @@ impl KafkaFault {
             | Self::Fenced
             | Self::Unavailable(_) => true,
             Self::Log(fault) => !matches!(fault, LogError::Damaged(_)),
+            Self::Rows(fault) => {
+                !matches!(fault, StoreError::OtherForm(_) | StoreError::OtherPartitions { .. })
+            }
             _ => false,
         }
     }

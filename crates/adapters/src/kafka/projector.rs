@@ -22,6 +22,8 @@ use crate::clock::shortened;
 /// The pauses after a fault, each twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often rows are written anew before others get their turn: with the pauses half a minute.
+const ATTEMPTS: u32 = 10;
 
 pub struct Projector {
     kafka: KafkaOptions,
@@ -76,7 +78,7 @@ impl Projector {
             if !fault.is_transient() && !matches!(fault, KafkaFault::TooOld { .. }) {
                 return Err(fault);
             }
-            if !matches!(fault, KafkaFault::Log(_)) {
+            if !matches!(fault, KafkaFault::Log(_) | KafkaFault::Rows(_)) {
                 self.stats.outage.begins();
             }
             if self.retry.begins() {
@@ -104,11 +106,11 @@ impl Projector {
             }
             let events = std::mem::take(&mut batch.events);
             batch.events = sequence.fill(events, &batch.begun, &batch.reached).await?;
+            self.bring(&mut batch);
+            self.apply().await?;
             if self.retry.is_over() {
                 tracing::info!("the projector goes on");
             }
-            self.bring(&mut batch);
-            self.apply().await;
             // Only now others may have its partitions.
             drop(batch);
         }
@@ -142,20 +144,25 @@ impl Projector {
         }
     }
 
-    /// However long the rows' server is away: nothing is taken from Kafka meanwhile.
-    async fn apply(&mut self) {
-        let mut retry = Retry::new(FIRST_PAUSE, LONGEST_PAUSE);
-        while let Err(error) = self.engine.catch_up(|_| {}).await {
-            if retry.begins() {
-                tracing::error!(%error, "the read models stand still; they are tried again");
+    /// Nothing is taken from Kafka meanwhile. What cannot be written for long is given to others: perhaps they can.
+    async fn apply(&mut self) -> Result<(), KafkaFault> {
+        let stats = self.engine.models().stats;
+        for _ in 0..ATTEMPTS {
+            let Err(error) = self.engine.catch_up(|_| {}).await else {
+                stats.faulty.store(false, Ordering::Relaxed);
+                return Ok(());
+            };
+            stats.faulty.store(true, Ordering::Relaxed);
+            let fault = KafkaFault::from(error);
+            if !fault.is_transient() {
+                return Err(fault);
             }
-            self.engine.models().stats.faulty.store(true, Ordering::Relaxed);
-            tokio::time::sleep(shortened(retry.pause().unwrap_or_default())).await;
+            if self.retry.begins() {
+                tracing::error!(error = %fault, "the read models stand still; they are tried again");
+            }
+            tokio::time::sleep(shortened(self.retry.pause().unwrap_or_default())).await;
         }
-        if retry.is_over() {
-            tracing::info!("the read models go on");
-        }
-        self.engine.models().stats.faulty.store(false, Ordering::Relaxed);
+        Err(StoreError::Unavailable("not for half a minute".to_owned()).into())
     }
 }
 

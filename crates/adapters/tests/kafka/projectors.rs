@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use octocity_adapters::kafka::{KafkaFault, KafkaOptions, LiveReader, Projector, ReaderStats};
 use octocity_log::{EventLog, Position, RecordedEvent, Tail};
 use octocity_projections::testing::{Garage, History, Move, hashes, play};
-use octocity_projections::{Feed, MemoryRows, ReadModels, RowStore};
+use octocity_projections::{
+    Batch, Checkpoint, Feed, MemoryRows, Parked, ReadModels, RowStore, Select, Selected, StoreError, Table,
+    Value,
+};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -61,8 +65,11 @@ impl City {
     }
 
     async fn projector(&self) -> Projecting {
-        let projector =
-            Projector::open(self.kafka.clone(), self.log(), Arc::clone(&self.rows)).await.unwrap();
+        self.projector_of(Arc::clone(&self.rows)).await
+    }
+
+    async fn projector_of(&self, rows: Arc<dyn RowStore>) -> Projecting {
+        let projector = Projector::open(self.kafka.clone(), self.log(), rows).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let (models, stats) = (projector.models(), projector.stats());
         Projecting { models, stats, _stop: stop, task: tokio::spawn(projector.run(stopped)) }
@@ -178,6 +185,71 @@ async fn what_the_topic_lacks_is_read_from_the_log() {
     city.until_all_is_projected().await;
     city.is_as_of_one_engine(&projector.models).await;
     projector.task.abort();
+    relay.stop().await;
+}
+
+/// Rows that this projector cannot write, though others can.
+struct Unwritten(Arc<dyn RowStore>, StoreError);
+
+#[async_trait]
+impl RowStore for Unwritten {
+    fn partitions(&self) -> i32 {
+        self.0.partitions()
+    }
+    async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        self.0.ensure(tables).await
+    }
+    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        self.0.reform(tables).await
+    }
+    async fn load(
+        &self,
+        table: &'static Table,
+        keys: Vec<Vec<Value>>,
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
+        self.0.load(table, keys).await
+    }
+    async fn commit(&self, _: Arc<Batch>) -> Result<(), StoreError> {
+        Err(self.1.clone())
+    }
+    async fn select(&self, select: Select) -> Result<Selected, StoreError> {
+        self.0.select(select).await
+    }
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        self.0.checkpoints().await
+    }
+    async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {
+        self.0.parked(views).await
+    }
+    async fn reset(&self, table: &'static Table) -> Result<(), StoreError> {
+        self.0.reset(table).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_write_gives_its_partitions_to_others() {
+    let city = City::new().await;
+    let relay = start(city.log(), &city.kafka).await;
+    let unwritten =
+        |error: StoreError| Arc::new(Unwritten(Arc::clone(&city.rows), error)) as Arc<dyn RowStore>;
+    let away = city.projector_of(unwritten(StoreError::Unavailable("away".to_owned()))).await;
+    until("it has all partitions", || away.stats.partitions.load(Ordering::Relaxed) == 6).await;
+    let other = city.projector().await;
+    city.until_all_is_projected().await;
+    assert!(!away.task.is_finished(), "it tries again");
+    away.task.abort();
+    other.task.abort();
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_another_version_end_a_projector() {
+    let mut city = City::new().await;
+    let relay = start(city.log(), &city.kafka).await;
+    let of_another = StoreError::OtherForm("visits".to_owned());
+    city.rows = Arc::new(Unwritten(Arc::clone(&city.rows), of_another.clone()));
+    let old = city.projector().await;
+    assert_eq!(old.task.await.unwrap(), Err(KafkaFault::Rows(of_another)));
     relay.stop().await;
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use deadpool_postgres::TimeoutType;
 use octocity_commands::process_store::ProcessStoreError;
 use octocity_log::{LogError, LogId};
 use octocity_projections::{StoreError, Table};
@@ -188,6 +189,12 @@ impl From<deadpool_postgres::PoolError> for Fault {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
             deadpool_postgres::PoolError::Backend(error) => error.into(),
+            // The server is there, and others use all connections to it: no fault of it, and none that soon passes.
+            deadpool_postgres::PoolError::Timeout(TimeoutType::Wait) => Self {
+                kind: Kind::Answer,
+                state: None,
+                reason: "no connection of the pool was free in time".to_owned(),
+            },
             other => Self::unreachable(other.to_string()),
         }
     }

@@ -16,8 +16,8 @@ pub enum OpenError {
     )]
     Address,
     #[error(
-        "The 'url' under [clickhouse] holds an '@', and it is shown in messages; name the user by 'user', and the file that \
-         holds the password by 'password_file'."
+        "The 'url' under [clickhouse] holds an '@' or a '?', and it is shown in messages; name the user by 'user', and the \
+         file that holds the password by 'password_file'."
     )]
     NamedInAddress,
     #[error("The 'database' under [clickhouse] is no plain name; it has 1 to 63 letters, digits and '_'.")]

@@ -58,7 +58,7 @@ impl ClickHouse {
         if !options.url.starts_with("http://") || options.url.contains(char::is_whitespace) {
             return Err(OpenError::Address);
         }
-        if options.url.contains('@') {
+        if options.url.contains(['@', '?']) {
             return Err(OpenError::NamedInAddress);
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -116,7 +116,17 @@ impl ClickHouse {
     }
 
     pub(super) async fn exists(&self) -> Result<bool, OpenError> {
-        let asked = format!("SELECT count() FROM system.databases WHERE name = '{}'", self.place.database);
+        self.is_known(&format!("databases WHERE name = '{}'", self.place.database)).await
+    }
+
+    /// See `switch.rs`.
+    pub(super) async fn was_live(&self) -> Result<bool, OpenError> {
+        self.is_known(&format!("tables WHERE database = '{}' AND name = 'was_live'", self.place.database))
+            .await
+    }
+
+    async fn is_known(&self, what: &str) -> Result<bool, OpenError> {
+        let asked = format!("SELECT count() FROM system.{what}");
         let counted = patiently(self.outside.query(&asked).fetch_one::<u64>()).await;
         Ok(counted.map_err(|error| OpenError::of(&self.place, &error))? > 0)
     }

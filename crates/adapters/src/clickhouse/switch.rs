@@ -21,6 +21,10 @@ pub const BLUE: &str = "blue";
 /// How often a switch is tried while the live facts go on.
 const TRIES: u32 = 20;
 
+/// What was live has it when it is to be kept: where a way back is killed before it has its name as such, it is not taken
+/// for facts that are being told anew.
+const WAS_LIVE: &str = "CREATE TABLE IF NOT EXISTS was_live (nothing UInt8) ENGINE = Null";
+
 #[derive(Row, Deserialize)]
 struct Count {
     count: u64,
@@ -49,11 +53,9 @@ impl Retelling {
         Self { green, blue: live.beside(BLUE), live }
     }
 
-    /// Puts an unfinished switch right, and makes what lacks.
+    /// Makes what lacks.
     pub async fn begin(&self, tail: &dyn Tail) -> Result<AnalyticsSink, OpenError> {
-        if !self.live.exists().await? && self.blue.exists().await? {
-            self.blue.rename(&self.live).await?;
-        }
+        self.put_right().await?;
         self.live.prepare().await?;
         let mut sink = AnalyticsSink::new(self.green.clone(), tail, SinkOptions::default());
         sink.begin(tail).await?;
@@ -87,11 +89,13 @@ impl Retelling {
 
     /// Lets what is kept and the live facts change places, once it knows all that the log does. False: nothing is kept.
     pub async fn back(&self, tail: &dyn Tail) -> Result<bool, Fault> {
+        self.put_right().await?;
         if !self.blue.exists().await? {
             return Ok(false);
         }
         AnalyticsSink::new(self.blue.clone(), tail, SinkOptions::default()).catch_up(tail).await?;
         self.green.remove().await?;
+        self.live.execute(WAS_LIVE).await?;
         self.exchange(&self.blue, &self.green).await?;
         self.green.rename(&self.blue).await?;
         Ok(true)
@@ -99,6 +103,18 @@ impl Retelling {
 
     pub async fn forget_kept(&self) -> Result<(), OpenError> {
         self.blue.remove().await
+    }
+
+    /// Ends what was killed between two renames.
+    async fn put_right(&self) -> Result<(), OpenError> {
+        if !self.live.exists().await? && self.blue.exists().await? {
+            self.blue.rename(&self.live).await?;
+        }
+        if self.green.was_live().await? {
+            self.blue.remove().await?;
+            self.green.rename(&self.blue).await?;
+        }
+        Ok(())
     }
 
     /// What is live gets the name of `away`, and `next` becomes live.

@@ -97,6 +97,31 @@ async fn an_unfinished_switch_is_put_right() {
     same_answers(&figures(&database.open().await, &history), &history).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unfinished_way_back_is_ended_and_what_was_live_is_not_told_on() {
+    let database = Database::new();
+    let history = long_history().await;
+    let tail = tail(&history);
+    database.of(&history).await;
+    switch(&database, &*tail).await;
+    let whole = rows(&database).await;
+    database.sql("TRUNCATE TABLE visits").await;
+    assert!(retelling(&database).back(&*tail).await.unwrap());
+    // As by a kill before what was live is called the one that is kept.
+    let (name, outside) = (&database.options.database, Database::new());
+    outside.open().await;
+    outside.sql(&format!("RENAME DATABASE {name}_blue TO {name}_green")).await;
+    switch(&database, &*tail).await;
+    assert_eq!(rows(&database).await, whole, "all is told anew");
+    outside.sql(&format!("RENAME DATABASE {name} TO {name}_green")).await;
+    outside.sql(&format!("RENAME DATABASE {name}_blue TO {name}")).await;
+    outside
+        .sql(&format!("CREATE TABLE IF NOT EXISTS {name}_green.was_live (nothing UInt8) ENGINE = Null"))
+        .await;
+    assert!(retelling(&database).back(&*tail).await.unwrap(), "what was live is kept");
+    assert_eq!(rows(&database).await, whole);
+}
+
 /// Facts that have expired are told again, and make the sums of their days.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sums_of_days_whose_facts_expire_are_told_anew() {

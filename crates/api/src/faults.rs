@@ -256,6 +256,7 @@ mod tests {
             CommandError::IdInvalid,
             CommandError::Busy,
             CommandError::NoGateway,
+            CommandError::TooLarge,
         ] {
             assert!(PAGE.contains(&format!("| `{}` |", error.code())), "{error}");
         }

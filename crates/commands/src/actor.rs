@@ -139,6 +139,13 @@ impl<D: Decider> Actor<D> {
                     return;
                 }
                 Err(Setback::Overtaken) => self.cached = None,
+                Err(Setback::TooLarge) => {
+                    self.cached = None;
+                    return match <[_; 1]>::try_from(commands) {
+                        Ok([queued]) => drop(queued.reply.send(Err(CommandError::TooLarge.into()))),
+                        Err(commands) => self.decide_each(commands).await,
+                    };
+                }
                 Err(Setback::Fault(error)) => {
                     self.cached = None;
                     let error = self.fault(error);
@@ -152,6 +159,13 @@ impl<D: Decider> Actor<D> {
         tracing::warn!(stream = %self.stream, "another owner of the stream was faster each time");
         for queued in commands {
             let _ = queued.reply.send(Err(CommandError::Busy.into()));
+        }
+    }
+
+    /// Each as a batch of its own, so that only the one that is too large is told so.
+    async fn decide_each(&mut self, commands: Vec<Box<Queued<D>>>) {
+        for queued in commands {
+            Box::pin(self.decide_all(vec![queued])).await;
         }
     }
 

@@ -24,6 +24,8 @@ const NEAR: u64 = 64;
 pub(crate) enum Setback {
     /// Another owner appended first: load again and decide again.
     Overtaken,
+    /// One of its commands makes more than the log takes at once; others before it may be stored.
+    TooLarge,
     Fault(LogError),
 }
 
@@ -137,6 +139,7 @@ impl<D: Decider> Draft<D> {
                 Err(AppendError::WrongRevision { .. } | AppendError::CommandKnown(_)) => {
                     return Err(Setback::Overtaken);
                 }
+                Err(AppendError::TooLarge) => return Err(Setback::TooLarge),
                 Err(AppendError::Log(error)) => return Err(Setback::Fault(error)),
             };
             positions = appended.positions;

@@ -64,6 +64,10 @@ pub enum CommandError {
         "No payment gateway is configured here; ask the operator to set 'gateway', or take the money otherwise."
     )]
     NoGateway,
+    #[error(
+        "The command makes more than the log takes at once (1 MiB in EventStoreDB); send it in smaller parts."
+    )]
+    TooLarge,
     #[error("The command could not be stored just now; send it again under the same id.")]
     Log(#[from] LogError),
 }
@@ -77,6 +81,7 @@ impl CommandError {
             Self::IdInvalid => "COMMAND_ID_INVALID",
             Self::Busy => "BUSY",
             Self::NoGateway => "GATEWAY_NOT_CONFIGURED",
+            Self::TooLarge => "COMMAND_TOO_LARGE",
             Self::Log(_) => "LOG_UNAVAILABLE",
         }
     }

@@ -83,6 +83,22 @@ async fn waiting_commands_are_one_append() {
 }
 
 #[tokio::test]
+async fn only_the_command_that_is_too_large_for_the_log_is_told_so() {
+    let world = World::new().await;
+    let (log, handler) = held(&world, HandlerOptions::default());
+    log.permits.add_permits(9);
+    let submissions: Vec<_> = ["B-1", "B-2", "B-3"]
+        .map(|plate| world.submit(passage(Some(plate), Direction::Entry, MORNING)))
+        .into_iter()
+        .collect();
+    *log.too_large.lock().unwrap() = Some(submissions[1].command_id);
+    let mut replies = handler.parking_in_order(world.facility, submissions).await;
+    assert!(matches!(replies.remove(1), Err(CommandError::TooLarge)));
+    replies.into_iter().for_each(|reply| drop(accepted(reply)));
+    assert_eq!(world.count("VehicleEntered").await, 2);
+}
+
+#[tokio::test]
 async fn a_repeat_that_cannot_be_read_back_faults_alone() {
     let world = World::new().await;
     let (log, handler) = held(&world, HandlerOptions::default());

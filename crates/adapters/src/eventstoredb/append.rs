@@ -32,7 +32,7 @@ impl Streams {
             known => self.refresh(batch.stream, known).await?,
         };
         let result = self.append_all(head, &mut tail, batch).await;
-        if matches!(result, Ok(_) | Err(AppendError::WrongRevision { .. } | AppendError::CommandKnown(_))) {
+        if !matches!(result, Err(AppendError::Log(_))) {
             remembered.remember(tail.next);
             *held = Some(tail);
         }
@@ -47,9 +47,7 @@ impl Streams {
         while let Some(batch) = rest.pop() {
             let Some(done) = self.append_one(head, tail, &batch).await? else {
                 if batch.entries.len() < 2 {
-                    let reason =
-                        "one command's events are more than EventStoreDB takes in one append (1 MiB)";
-                    return Err(LogError::Full(reason.to_owned()).into());
+                    return Err(AppendError::TooLarge);
                 }
                 let (first, second) = halves(batch);
                 rest.extend([second, first]);

@@ -227,7 +227,8 @@ impl EventLog for EventStoreLog {
                 self.counters.set_failure(None);
             }
             Err(AppendError::Log(error)) => self.not_stored(error),
-            Err(AppendError::WrongRevision { .. } | AppendError::CommandKnown(_)) => {}
+            Err(AppendError::WrongRevision { .. } | AppendError::CommandKnown(_) | AppendError::TooLarge) => {
+            }
         }
         appended
     }

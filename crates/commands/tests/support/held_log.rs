@@ -17,13 +17,16 @@ pub struct HeldLog {
     pub permits: Arc<Semaphore>,
     /// The events of this command cannot be decoded.
     pub garbled: Arc<Mutex<Option<CommandId>>>,
+    /// This command is more than the log takes at once.
+    pub too_large: Arc<Mutex<Option<CommandId>>>,
     /// How often a stream was read.
     pub reads: Arc<AtomicUsize>,
 }
 
 impl HeldLog {
     pub fn new(log: MemoryLog) -> Self {
-        Self { log, permits: Arc::new(Semaphore::new(0)), garbled: Arc::default(), reads: Arc::default() }
+        let (permits, garbled, too_large) = (Arc::new(Semaphore::new(0)), Arc::default(), Arc::default());
+        Self { log, permits, garbled, too_large, reads: Arc::default() }
     }
 
     fn garble(&self, events: &mut [RecordedEvent]) {
@@ -44,6 +47,10 @@ impl EventLog for HeldLog {
     }
     async fn append(&self, batch: Append) -> Result<Appended, AppendError> {
         self.permits.acquire().await.unwrap().forget();
+        let too_large = *self.too_large.lock().unwrap();
+        if batch.entries.iter().any(|entry| Some(entry.command_id) == too_large) {
+            return Err(AppendError::TooLarge);
+        }
         self.log.append(batch).await
     }
     async fn read_stream(

@@ -136,5 +136,6 @@ async fn a_batch_larger_than_one_append_goes_in_parts_of_whole_commands() {
     assert_eq!(log.read_stream(stream(1), 0, 100).await.unwrap().len(), 16);
     assert!(log.ledger_entries(stream(1), &ids).await.unwrap().iter().all(Option::is_some));
     let huge = log.append(batch(stream(1), 16, client_id(20), &[&"x".repeat(1_100_000)])).await;
-    assert!(matches!(huge, Err(AppendError::Log(LogError::Full(_)))), "{huge:?}");
+    assert_eq!(huge, Err(AppendError::TooLarge));
+    assert_eq!(log.failure(), None, "others are stored");
 }

@@ -53,7 +53,7 @@ impl Streams {
             let batch = Append { stream, expected, events, entries: piece.entries.clone() };
             let encoded = encode(&batch, tail.ceiling, tail.position)?;
             if encoded.bytes > LARGEST_APPEND {
-                let too_large = || LogError::Full(format!("an event of {stream} is larger than 1 MiB"));
+                let too_large = || MigrationError::TooLarge { stream: self.name(stream) };
                 return Ok(Some(piece.halves().ok_or_else(too_large)?));
             }
             self.note_late(stream, tail.late(&encoded)).await?;

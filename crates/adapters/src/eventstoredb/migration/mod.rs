@@ -48,6 +48,10 @@ pub enum MigrationError {
          two, or name another namespace to bring it there again."
     )]
     GoneOn { hosts: String },
+    #[error(
+        "An event of {stream} is more than EventStoreDB takes in one append (1 MiB): this log cannot be brought there."
+    )]
+    TooLarge { stream: String },
     #[error("Somebody else writes to {stream} in EventStoreDB; stop that, and start the migration again.")]
     Rival { stream: String },
     #[error(

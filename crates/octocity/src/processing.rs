@@ -70,9 +70,19 @@ impl Processing {
 /// A node that takes commands while no process was ever started lets the processes begin before the first of them: one
 /// that is started later finds where.
 pub async fn introduce(node: &Node) -> Result<(), Failure> {
-    if lost_processes::have_begun(node).await? || lost_processes::has_reactions(node).await? {
-        return Ok(());
+    match are_to_begin(node).await? {
+        true => begin(node).await,
+        false => Ok(()),
     }
+}
+
+/// Whether none has begun, and there is nothing that one would have been told of.
+pub async fn are_to_begin(node: &Node) -> Result<bool, Failure> {
+    Ok(!lost_processes::have_begun(node).await? && !lost_processes::has_reactions(node).await?)
+}
+
+/// At the log's head.
+pub async fn begin(node: &Node) -> Result<(), Failure> {
     let (store, _) = node.processes.open()?;
     let executor = Executor::new(Arc::clone(&node.handler), store, Arc::new(NoGateway));
     executor.start().await.map_err(|error| Failure::fault(format!("The processes cannot begin: {error}.")))

@@ -16,12 +16,14 @@ use crate::failure::Failure;
 use crate::following::Following;
 use crate::node::Node;
 use crate::output::{Output, progress, spinner};
+use crate::processing;
 
 pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<(), Failure> {
     let GateFormat::Aps = args.format;
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
     let node = Node::open(config).await?;
+    let begins = processing::are_to_begin(&node).await?;
     let following = Following::of_engine(node.passing_engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-gates");
     let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
@@ -30,6 +32,10 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     let read = import.run(lines, || bar.inc(1)).await;
     following.until(node.head(), |_| {}).await;
     following.stop().await?;
+    if begins {
+        // Else the first start would look through all of it for traffic that processes should know.
+        processing::begin(&node).await?;
+    }
     bar.finish_and_clear();
     output.say(format!("Imported {} into {}", args.file.display(), args.facility));
     import.report().finish(output)?;
@@ -51,6 +57,7 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     let begun = Instant::now();
     let lines = Lines::open(&args.file)?;
     let node = Node::open(config).await?;
+    let begins = processing::are_to_begin(&node).await?;
     let following = Following::of_engine(node.passing_engine().await?);
     let feed = Feed::new(node.handler.clone(), "import-occupancy");
     let report = Report::try_new(args.report.report.as_deref(), &args.file)?;
@@ -61,6 +68,10 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     bar.set_message("bringing the read models to the log's head");
     following.until(node.head(), |_| {}).await;
     following.stop().await?;
+    if begins {
+        // Else the first start would look through all of it for traffic that processes should know.
+        processing::begin(&node).await?;
+    }
     bar.finish_and_clear();
     output.say(format!("Imported {}", args.file.display()));
     import.report().finish(output)?;

@@ -23,6 +23,7 @@ mod rows;
 mod scratch;
 mod snapshots;
 mod tables;
+mod together;
 
 pub use blue_green::PostgresBlueGreen;
 pub use connection::{PostgresOptions, Tls};

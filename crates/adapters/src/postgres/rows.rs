@@ -23,6 +23,7 @@ use super::bulk::{Bound, arrays, borrowed, delete, load, upsert};
 use super::database::Database;
 use super::fault::Fault;
 use super::tables;
+use super::together::Together;
 use crate::sql;
 
 /// All of them.
@@ -56,17 +57,19 @@ const FURTHER_CHECKPOINTS: &str = "WITH m AS (
 pub struct PostgresRows {
     database: Database,
     partitions: i32,
+    together: Arc<Together>,
 }
 
 impl PostgresRows {
     /// One writer.
-    pub const fn new(database: Database) -> Self {
+    pub fn new(database: Database) -> Self {
         Self::of_partitions(database, 1)
     }
 
     /// Writers that share so many partitions.
-    pub const fn of_partitions(database: Database, partitions: i32) -> Self {
-        Self { database, partitions }
+    pub fn of_partitions(database: Database, partitions: i32) -> Self {
+        let together = Together::new(database.clone());
+        Self { database, partitions, together }
     }
 }
 
@@ -196,8 +199,8 @@ async fn write_batch(
     Ok(None)
 }
 
-/// What a statement of [`sql::page`] brought.
-fn selected(rows: &[Row], select: &Select) -> Result<Selected, Fault> {
+/// What a statement of [`sql::page`] brought, or one of [`sql::alike`] for one question.
+pub fn selected(rows: &[Row], select: &Select) -> Result<Selected, Fault> {
     let columns = select.table.columns;
     let of_all = rows.first().ok_or_else(|| Fault::unreadable("a page came without its position"))?;
     let position = Position(of_all.get::<_, i64>(columns.len()).cast_unsigned());
@@ -251,6 +254,11 @@ impl RowStore for PostgresRows {
     }
 
     async fn select(&self, select: Select) -> Result<Selected, StoreError> {
+        let table = select.table;
+        if let Some(alike) = sql::alike(&select, self.partitions)? {
+            let answer = self.together.ask(select, alike).await;
+            return answer.map_err(|fault| fault.about(table));
+        }
         let page = sql::page(&select, self.partitions)?;
         let read = self.database.read(|| async {
             let client = self.database.client().await?;
@@ -260,7 +268,7 @@ impl RowStore for PostgresRows {
             let prepared = client.prepare_cached(&page.sql).await?;
             selected(&client.query(&prepared, &values).await?, &select)
         });
-        read.await.map_err(|fault| fault.about(select.table))
+        read.await.map_err(|fault| fault.about(table))
     }
 
     async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {

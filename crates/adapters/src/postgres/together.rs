@@ -1,0 +1,132 @@
+//! Questions alike that are asked at the same time: one statement answers all that waited while the ones before were
+//! under way. Who asks alone waits for nobody.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use octocity_projections::{Select, Selected, Value};
+use tokio::sync::oneshot;
+
+use super::bulk::{arrays, borrowed};
+use super::database::Database;
+use super::fault::Fault;
+use super::rows::selected;
+use crate::sql::Alike;
+
+/// How many statements of one form are under way at most: a second one, should the first take long.
+const UNDER_WAY: usize = 2;
+/// How many questions one statement answers at most.
+const AT_ONCE: usize = 64;
+
+pub struct Together {
+    database: Database,
+    /// By the statement. There are few: they differ by table and filters.
+    lines: Mutex<HashMap<String, Line>>,
+}
+
+#[derive(Default)]
+struct Line {
+    asked: Vec<Asked>,
+    under_way: usize,
+}
+
+struct Asked {
+    values: Vec<Value>,
+    answer: oneshot::Sender<Result<Selected, Fault>>,
+}
+
+impl Together {
+    pub fn new(database: Database) -> Arc<Self> {
+        Arc::new(Self { database, lines: Mutex::default() })
+    }
+
+    pub async fn ask(self: &Arc<Self>, select: Select, alike: Alike) -> Result<Selected, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let is_next = {
+            let mut lines = self.lines();
+            let line = lines.entry(alike.sql.clone()).or_default();
+            line.asked.push(Asked { values: alike.values.clone(), answer });
+            line.under_way < UNDER_WAY && {
+                line.under_way += 1;
+                true
+            }
+        };
+        if is_next {
+            // On its own: whoever asked may go away, and others wait for the same statement.
+            let turn = Turn { of: Arc::clone(self), select, alike, is_over: false };
+            tokio::spawn(async move { turn.answer_all().await });
+        }
+        answered.await.unwrap_or_else(|_| Err(Fault::unreachable("the question was not answered")))
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
+        // Whole between any two statements that could panic.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read(
+        &self,
+        select: &Select,
+        alike: &Alike,
+        asked: &[Vec<Value>],
+    ) -> Result<Vec<Selected>, Fault> {
+        let client = self.database.client().await?;
+        let values = arrays(&alike.columns, asked);
+        let statement = client.prepare_cached(&alike.sql).await?;
+        let rows = client.query(&statement, &borrowed(&values)).await?;
+        let number = select.table.columns.len() + 2;
+        let answers = rows.chunk_by(|one, next| one.get::<_, i64>(number) == next.get::<_, i64>(number));
+        answers.map(|rows| selected(rows, select)).collect()
+    }
+}
+
+/// One statement of a form at a time, until nobody waits for one.
+struct Turn {
+    of: Arc<Together>,
+    select: Select,
+    alike: Alike,
+    is_over: bool,
+}
+
+impl Turn {
+    async fn answer_all(mut self) {
+        while let Some(asked) = self.next() {
+            let (values, waiting): (Vec<_>, Vec<_>) =
+                asked.into_iter().map(|Asked { values, answer }| (values, answer)).unzip();
+            let read = || self.of.read(&self.select, &self.alike, &values);
+            match self.of.database.read(read).await {
+                // Who went away asks no more.
+                Ok(answers) => {
+                    waiting.into_iter().zip(answers).for_each(|(who, answer)| drop(who.send(Ok(answer))));
+                }
+                Err(fault) => waiting.into_iter().for_each(|who| drop(who.send(Err(fault.clone())))),
+            }
+        }
+    }
+
+    /// None: nobody waits, and the turn is over from this moment on.
+    fn next(&mut self) -> Option<Vec<Asked>> {
+        let mut lines = self.of.lines();
+        let line = lines.get_mut(&self.alike.sql)?;
+        if line.asked.is_empty() {
+            line.under_way -= 1;
+            self.is_over = true;
+            return None;
+        }
+        let count = line.asked.len().min(AT_ONCE);
+        Some(line.asked.drain(..count).collect())
+    }
+}
+
+impl Drop for Turn {
+    /// Where it broke off, nobody is left waiting.
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if let Some(line) = self.of.lines().get_mut(&self.alike.sql) {
+            line.under_way -= 1;
+            line.asked.clear();
+        }
+    }
+}

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use crate::Fault;
 use crate::city::City;
 use crate::latencies::Latencies;
-use crate::live::{Due, due_times, send, since_due};
+use crate::live::{Vehicles, no_vehicles, of, send, since_due};
 use crate::report::Report;
 use crate::websocket::Subscriber;
 use crate::zipf::{Zipf, spread};
@@ -33,16 +33,16 @@ struct Seen {
 pub async fn measure(report: &mut Report) -> Result<(), Fault> {
     let connections = (SUBSCRIBERS + SUBSCRIBERS / 5).to_string();
     let city = Arc::new(City::open(FACILITIES, &[("OCTOCITY_CONNECTIONS", &connections)]).await?);
-    let (due, zipf) = (due_times(FACILITIES), Arc::new(Zipf::new(FACILITIES)));
+    let (vehicles, zipf) = (no_vehicles(FACILITIES), Arc::new(Zipf::new(FACILITIES)));
     let latencies = Arc::<Mutex<Latencies>>::default();
     let before = resident_kibibytes(city.server().id())?;
     let subscribers = stream::iter(0..SUBSCRIBERS).map(|number| {
-        let (city, due, latencies) = (Arc::clone(&city), Arc::clone(&due), Arc::clone(&latencies));
+        let (city, vehicles, latencies) = (Arc::clone(&city), Arc::clone(&vehicles), Arc::clone(&latencies));
         let seen = Arc::new(Seen { facility: zipf.at(spread(number)), ..Seen::default() });
         async move {
             let mut subscriber = Subscriber::open(city.address(), &city.facilities[seen.facility]).await?;
             subscriber.inside().await?;
-            let reading = read(subscriber, Arc::clone(&seen), due, latencies);
+            let reading = read(subscriber, Arc::clone(&seen), vehicles, latencies);
             Ok::<_, Fault>((seen, tokio::spawn(reading)))
         }
     });
@@ -51,9 +51,9 @@ pub async fn measure(report: &mut Report) -> Result<(), Fault> {
     let changes = Arc::clone(&zipf);
     // Not in the subscribers' order.
     let where_to = Arc::new(move |number: usize| changes.at(spread(number * 7 + 3)));
-    send(&city, &due, PER_SECOND, LASTING, where_to).await?;
+    send(&city, &vehicles, PER_SECOND, LASTING, where_to).await?;
     let until = Instant::now() + LAST;
-    let is_right = |seen: &Seen| seen.inside.load(Ordering::Relaxed) == sent(&due[seen.facility]);
+    let is_right = |seen: &Seen| seen.inside.load(Ordering::Relaxed) == of(&vehicles[seen.facility]).len();
     while Instant::now() < until && !readers.iter().all(|(seen, _)| is_right(seen)) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -72,21 +72,17 @@ pub async fn measure(report: &mut Report) -> Result<(), Fault> {
     Ok(())
 }
 
-fn sent(due: &Mutex<Vec<Instant>>) -> usize {
-    due.lock().unwrap_or_else(PoisonError::into_inner).len()
-}
-
 async fn read(
     mut subscriber: Subscriber,
     seen: Arc<Seen>,
-    due: Due,
+    vehicles: Vehicles,
     latencies: Arc<Mutex<Latencies>>,
 ) -> Result<(), Fault> {
     loop {
         let inside = subscriber.inside().await?;
         let before = seen.inside.swap(inside, Ordering::Relaxed);
         if inside > before
-            && let Some(took) = since_due(&due[seen.facility], before)
+            && let Some(took) = since_due(&vehicles[seen.facility], before)
         {
             latencies.lock().unwrap_or_else(PoisonError::into_inner).record(took);
         }

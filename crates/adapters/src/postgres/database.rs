@@ -19,6 +19,8 @@ const MAKE: Duration = Duration::from_secs(15);
 /// How often it is asked whether the server is there, and how long the answer may take.
 const LOOK: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long a read may take: a connection that is lost without a word never answers.
+const READ: Duration = Duration::from_secs(60);
 /// The pauses before a read is tried again: two to three seconds in all, as long as a restart takes.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(50),
@@ -148,6 +150,10 @@ impl Database {
     where
         F: Future<Output = Result<T, Fault>>,
     {
+        let work = || async {
+            let late = |_| Fault::unreachable("no answer in time");
+            tokio::time::timeout(READ, work()).await.map_err(late)?
+        };
         for pause in PAUSES {
             match self.once(work()).await {
                 Err(fault) if fault.is_transient() => tokio::time::sleep(shortened(pause)).await,

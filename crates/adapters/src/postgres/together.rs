@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use octocity_projections::{Select, Selected, Value};
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ use crate::sql::Alike;
 const UNDER_WAY: usize = 2;
 /// How many questions one statement answers at most.
 const AT_ONCE: usize = 64;
+/// How long a statement may take. Others wait for it: one that a lost connection never answers must not hold them up.
+const ANSWER: Duration = Duration::from_secs(10);
 
 pub struct Together {
     database: Database,
@@ -93,9 +96,13 @@ impl Turn {
         while let Some(asked) = self.next() {
             let (values, waiting): (Vec<_>, Vec<_>) =
                 asked.into_iter().map(|Asked { values, answer }| (values, answer)).unzip();
-            let read = || self.of.read(&self.select, &self.alike, &values);
+            let read = || async {
+                let answers = self.of.read(&self.select, &self.alike, &values);
+                let late = |_| Fault::unreachable("a question was not answered in time");
+                tokio::time::timeout(ANSWER, answers).await.map_err(late)?
+            };
             match self.of.database.read(read).await {
-                // Who went away asks no more.
+                // Who went away meanwhile asks no more.
                 Ok(answers) => {
                     waiting.into_iter().zip(answers).for_each(|(who, answer)| drop(who.send(Ok(answer))));
                 }
@@ -108,6 +115,7 @@ impl Turn {
     fn next(&mut self) -> Option<Vec<Asked>> {
         let mut lines = self.of.lines();
         let line = lines.get_mut(&self.alike.sql)?;
+        line.asked.retain(|asked| !asked.answer.is_closed());
         if line.asked.is_empty() {
             line.under_way -= 1;
             self.is_over = true;

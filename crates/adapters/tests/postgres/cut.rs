@@ -13,6 +13,8 @@ pub struct Cuts {
     pub before: AtomicU32,
     /// So many are done, but the answer is lost.
     pub after: AtomicU32,
+    /// Nothing goes over a connection from before this last rose, and none of its ends hears of it.
+    pub silences: AtomicU32,
 }
 
 /// Stands between; the address to use instead of the server's.
@@ -30,9 +32,13 @@ pub async fn way(port: u16, cuts: Arc<Cuts>) -> u16 {
 
 async fn carry(mut client: TcpStream, mut server: TcpStream, cuts: Arc<Cuts>) {
     let (mut asked, mut said) = (vec![0; 65_536], vec![0; 65_536]);
+    let begun = cuts.silences.load(Ordering::SeqCst);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
+                if cuts.silences.load(Ordering::SeqCst) > begun {
+                    return std::future::pending().await;
+                }
                 let Ok(length @ 1..) = read else { return };
                 let commit = asked[..length].windows(7).any(|words| words == b"COMMIT\0");
                 if commit && take(&cuts.before) {

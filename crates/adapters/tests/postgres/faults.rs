@@ -9,7 +9,8 @@ use octocity_domain::Category;
 use octocity_log::{Snapshot, SnapshotStore, StreamId};
 use octocity_projections::testing::{Garage, History, hashes, play};
 use octocity_projections::{
-    Engine, EngineOptions, MemoryRows, ReadModels, Select, StoreError, TableHash, views,
+    Engine, EngineOptions, Filter, MemoryRows, ReadModels, RowStore, Select, StoreError, TableHash, Value,
+    views,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,16 +45,44 @@ async fn at_head(history: &History, models: &ReadModels) {
     assert!(models.wait_for(&views::tables(), head, IN_TIME).await, "the rows stand still");
 }
 
+/// The schema, reached over a way that breaks.
+async fn through(schema: &Schema, cuts: &Arc<Cuts>) -> Schema {
+    let server = url();
+    let port = server.rsplit_once(':').unwrap().1.split('/').next().unwrap();
+    let own = way(port.parse().unwrap(), Arc::clone(cuts)).await;
+    Schema { url: server.replace(&format!(":{port}/"), &format!(":{own}/")), name: schema.name.clone() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_lost_without_a_word_holds_up_nobody_for_long() {
+    let (history, _) = history().await;
+    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
+    let through = through(&schema, &cuts).await;
+    let rows = Arc::new(PostgresRows::new(through.database()));
+    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    let ask = || {
+        let table = views::tables().into_iter().find(|table| table.name == "visits").unwrap();
+        let asked = (0..8).map(|number| {
+            let filters = vec![Filter::Eq("visit", Value::Id(Uuid::from_u128(number)))];
+            let rows = Arc::clone(&rows);
+            tokio::spawn(async move { rows.select(Select { filters, ..Select::new(table) }).await })
+        });
+        asked.collect::<Vec<_>>()
+    };
+    for question in ask() {
+        question.await.unwrap().unwrap();
+    }
+    cuts.silences.fetch_add(1, Ordering::SeqCst);
+    for question in ask() {
+        tokio::time::timeout(IN_TIME, question).await.expect("an answer").unwrap().unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_cut_at_a_commit_loses_and_doubles_nothing() {
     let (history, wanted) = history().await;
-    let server = url();
-    let port = server.rsplit_once(':').unwrap().1.split('/').next().unwrap();
-    let cuts = Arc::new(Cuts::default());
-    let own = way(port.parse().unwrap(), Arc::clone(&cuts)).await;
-    let schema = Schema::new();
-    let through =
-        Schema { url: server.replace(&format!(":{port}/"), &format!(":{own}/")), name: schema.name.clone() };
+    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
+    let through = through(&schema, &cuts).await;
     let engine = engine(&history, PostgresRows::new(through.database())).await;
     cuts.before.store(3, Ordering::SeqCst);
     cuts.after.store(3, Ordering::SeqCst);

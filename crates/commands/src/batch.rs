@@ -24,7 +24,7 @@ const NEAR: u64 = 64;
 pub(crate) enum Setback {
     /// Another owner appended first: load again and decide again.
     Overtaken,
-    /// One of its commands makes more than the log takes at once; others before it may be stored.
+    /// One of its commands makes more than the log takes at once: nothing of it is stored.
     TooLarge,
     Fault(LogError),
 }

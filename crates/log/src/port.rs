@@ -59,7 +59,7 @@ pub enum AppendError {
     /// One of the ids stands in the ledger already: look it up and answer from it.
     #[error("command {0} is in the ledger already")]
     CommandKnown(CommandId),
-    /// One command's events are more than the log takes at once: they never will be stored.
+    /// One command's events are more than the log takes at once: they never will be stored, and nothing of the batch is.
     #[error("a command's events are more than the log takes at once")]
     TooLarge,
     /// Whether it was stored is not known; the same command id finds out.

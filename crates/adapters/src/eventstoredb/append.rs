@@ -46,7 +46,8 @@ impl Streams {
         let mut appended = Appended { positions: Vec::new(), next_revision: 0 };
         while let Some(batch) = rest.pop() {
             let Some(done) = self.append_one(head, tail, &batch).await? else {
-                if batch.entries.len() < 2 {
+                let nothing_is_stored = appended.positions.is_empty();
+                if batch.entries.len() < 2 || (nothing_is_stored && has_too_large(&batch, tail)?) {
                     return Err(AppendError::TooLarge);
                 }
                 let (first, second) = halves(batch);
@@ -123,6 +124,24 @@ fn no_id_twice(batch: &Append) -> Result<(), AppendError> {
         Some(twice) => Err(AppendError::CommandKnown(twice.command_id)),
         None => Ok(()),
     }
+}
+
+/// Whether one of its commands alone is more than is taken: then nothing of the batch is stored, and the others are decided
+/// as if they had come alone.
+fn has_too_large(batch: &Append, tail: &Tail) -> Result<bool, LogError> {
+    let mut events = batch.events.iter();
+    for entry in &batch.entries {
+        let alone = Append {
+            stream: batch.stream,
+            expected: entry.first_revision,
+            events: events.by_ref().take(entry.events as usize).cloned().collect(),
+            entries: vec![entry.clone()],
+        };
+        if encode(&alone, tail.ceiling, tail.position)?.bytes > LARGEST_APPEND {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn halves(mut batch: Append) -> (Append, Append) {

@@ -137,5 +137,15 @@ async fn a_batch_larger_than_one_append_goes_in_parts_of_whole_commands() {
     assert!(log.ledger_entries(stream(1), &ids).await.unwrap().iter().all(Option::is_some));
     let huge = log.append(batch(stream(1), 16, client_id(20), &[&"x".repeat(1_100_000)])).await;
     assert_eq!(huge, Err(AppendError::TooLarge));
+    let events = ["small", &"x".repeat(700_000), &"x".repeat(1_100_000)];
+    let ids = [21, 22, 23].map(client_id);
+    let beside = Append {
+        stream: stream(1),
+        expected: 16,
+        events: ids.iter().zip(events).map(|(id, text)| event(*id, "Noted", text)).collect(),
+        entries: (16..).zip(&ids).map(|(revision, id)| entry(*id, revision, 1)).collect(),
+    };
+    assert_eq!(log.append(beside).await, Err(AppendError::TooLarge));
+    assert_eq!(log.read_stream(stream(1), 16, 1).await.unwrap(), [], "nothing of it is stored");
     assert_eq!(log.failure(), None, "others are stored");
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use octocity_adapters::sqlite::{OpenError, SqliteLog, SqliteLogOptions};
+use octocity_adapters::sqlite::{OpenError, SqliteLog, SqliteLogOptions, log_held_at};
 use octocity_log::contract::{batch, client_id, fill, must_append, stream};
 use octocity_log::{AppendError, EventLog, LogError, Position};
 use rusqlite::Connection;
@@ -21,6 +21,17 @@ fn open(path: &Path) -> Result<SqliteLog, OpenError> {
 
 async fn events(log: &dyn EventLog) -> usize {
     log.read_all(Position::default(), 100_000, &[], &[]).await.unwrap().events.len()
+}
+
+#[tokio::test]
+async fn a_log_that_was_only_made_is_none_that_is_left() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("log.db");
+    assert_eq!(log_held_at(&path).unwrap(), None);
+    let log = open(&path).unwrap();
+    assert_eq!(log_held_at(&path).unwrap(), None);
+    must_append(&log, batch(stream(1), 0, client_id(1), &["one"])).await;
+    assert_eq!(log_held_at(&path).unwrap(), Some(log.id()));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use octocity_projections::{Engine, EngineOptions, RowStore, StoreError, views};
 use tokio::runtime::Runtime;
 
 use crate::config::{Config, Gateway};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::stores::{Folder, Log, Processes, Stores, open_log};
 
 /// The log and the handler before it. What is in a data folder is held alone.
@@ -60,7 +60,12 @@ impl Node {
 
     async fn behind(log: Log, folder: Option<DataFolder>, config: &Config) -> Result<Self, Failure> {
         let events = log.events();
-        let Stores { rows, snapshots, processes, outage } = Stores::open(config, events.id()).await?;
+        let is_new = config.eventstoredb.is_none() && *events.head().borrow() == Position::default();
+        let opened = Stores::open(config, events.id()).await;
+        let Stores { rows, snapshots, processes, outage } = opened.map_err(|failure| match is_new {
+            true => of_new_log(failure, config),
+            false => failure,
+        })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (is_shared, shares_rows) = (config.eventstoredb.is_some(), config.postgres.is_some());
         let options = HandlerOptions {
@@ -113,6 +118,19 @@ impl Node {
         let opened = Engine::open(self.events(), Arc::clone(&self.rows), options).await;
         opened.map_err(rows_failed)
     }
+}
+
+/// What is refused of another log, is so perhaps because this one was just made.
+fn of_new_log(failure: Failure, config: &Config) -> Failure {
+    if failure.kind != Kind::Data || config.postgres.is_none() {
+        return failure;
+    }
+    let (said, data) = (&failure.message, config.data.display());
+    let message = format!(
+        "{said} The log in {data} is new and empty: where yours is in EventStoreDB, the configuration lacks its table \
+         [eventstoredb]."
+    );
+    Failure { message, ..failure }
 }
 
 pub fn runtime() -> Result<Runtime, Failure> {

@@ -104,6 +104,9 @@ fn postgres() {
     // Made, and then as somebody else left it.
     stage.configure(&with(""));
     assert_eq!(run(&stage, &["hash"]).code, Some(0));
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let no_log = "the configuration lacks its table [eventstoredb]";
+    is_refused(&octocity_tests_distributed::stage(""), &with(""), &serve, 3, no_log);
     let sql = |sql: &str| server.sql(sql);
     sql("CREATE SCHEMA theirs; CREATE TABLE theirs.cars (owner TEXT)");
     wrong(&with("schema = \"theirs\"\n"), 3, "has tables that are not Octocity's");
@@ -204,5 +207,5 @@ fn clickhouse() {
         std::thread::sleep(Duration::from_millis(200));
     }
     assert_eq!(running.stop(), Ok(Some(0)));
-    is_refused(&used(), &here(""), &tell, 3, "belongs to another log");
+    is_wrong(&used(), &here(""), &tell, 3, "belongs to another log");
 }

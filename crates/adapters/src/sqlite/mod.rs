@@ -17,7 +17,7 @@ pub mod snapshots;
 use checkpointer::Checkpointer;
 pub use file::{Form, OpenError, log_error, open_disposable, open_existing, open_to_read, open_to_write};
 pub use folder::{DataFolder, FolderError};
-pub use log::{Gap, SqliteLog, SqliteLogOptions, identity as log_identity};
+pub use log::{Gap, SqliteLog, SqliteLogOptions, held_at as log_held_at};
 pub use processes::SqliteProcessStore;
 pub use rows::{SqliteBlueGreen, SqliteRows};
 pub use snapshots::SqliteSnapshots;

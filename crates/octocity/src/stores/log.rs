@@ -7,7 +7,7 @@ use octocity_adapters::LogCounters;
 #[cfg(feature = "distributed")]
 use octocity_adapters::eventstoredb::EventStoreLog;
 use octocity_adapters::sqlite::{
-    DataFolder, FolderError, Gap, SqliteLog, SqliteLogOptions, folder, log_identity,
+    DataFolder, FolderError, Gap, SqliteLog, SqliteLogOptions, folder, log_held_at,
 };
 use octocity_log::{EventLog, LogError};
 
@@ -106,7 +106,7 @@ pub async fn open(config: &Config, folder: Folder) -> Result<(Log, Option<DataFo
 /// there beside it would be in its way.
 async fn in_eventstoredb(config: &Config, eventstoredb: &EventStoreConfig) -> Result<Log, Failure> {
     let path = config.data.join(folder::LOG_FILE);
-    let left = log_identity(&path).map_err(unusable)?.map(|(id, _)| id);
+    let left = log_held_at(&path).map_err(unusable)?;
     let refused = |what: &str| {
         let path = path.display();
         Err(Failure::data(format!("{path} {what}, or name another data folder with --data.")))

@@ -154,13 +154,17 @@ impl Drop for SqliteLog {
     }
 }
 
-/// Which log a file is, and its epoch, without opening it to be written. None: there is none.
-pub fn identity(path: &Path) -> Result<Option<(LogId, u32)>, OpenError> {
-    if std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
-        let connection = open_to_read(path, &FORM)?;
-        return schema::identity(&connection).map(Some).map_err(|error| OpenError::of(path, &error));
+/// Of which log a file holds anything, without opening it to be written. None: there is none, or it is as it was made.
+pub fn held_at(path: &Path) -> Result<Option<LogId>, OpenError> {
+    if !std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        return Ok(None);
     }
-    Ok(None)
+    let connection = open_to_read(path, &FORM)?;
+    let held = schema::holds_anything(&connection).and_then(|holds| match holds {
+        true => Ok(Some(schema::identity(&connection)?.0)),
+        false => Ok(None),
+    });
+    held.map_err(|error| OpenError::of(path, &error))
 }
 
 #[async_trait]

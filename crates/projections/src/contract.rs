@@ -16,7 +16,7 @@ use crate::store::{Batch, Checkpoint, Move, Parked, RowStore, Select, StoreError
 pub use mending::mends_as_a_rebuild_does;
 pub use questions::{
     answers_as_the_oracle_does, answers_many_at_once, refuses_questions_that_cannot_be_asked,
-    says_rows_and_checkpoint_of_one_read,
+    says_rows_and_checkpoint_of_one_read, writes_rows_again_as_the_oracle_does,
 };
 
 /// One test's storage; it can be opened again, as after a restart.
@@ -36,6 +36,7 @@ macro_rules! row_store_contract {
             says_rows_and_checkpoint_of_one_read,
             answers_as_the_oracle_does,
             answers_many_at_once,
+            writes_rows_again_as_the_oracle_does,
             refuses_questions_that_cannot_be_asked,
             keeps_parked_keys,
             forgets_mended_keys,

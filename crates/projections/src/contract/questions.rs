@@ -1,5 +1,6 @@
 //! Every question is answered as the memory store answers it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use octocity_log::Position;
@@ -63,6 +64,33 @@ pub async fn answers_as_the_oracle_does(storage: &dyn Storage) {
             (wanted.has_more, wanted.total, wanted.position),
             "{select:?}"
         );
+    }
+}
+
+/// Rows written again and again, with some of their columns changed: all of them and their indexes say the last.
+pub async fn writes_rows_again_as_the_oracle_does(storage: &dyn Storage) {
+    let store = with_tables(storage).await;
+    let oracle = MemoryRows::new();
+    oracle.ensure(&[&CARS]).await.unwrap();
+    let mut chance = Chance(7);
+    for position in 1..40 {
+        let mut rows = BTreeMap::new();
+        for _ in 0..10 {
+            let (owner, number) = (u128::from(chance.next() % 3), chance.below(5));
+            let colour = ["red", "green", "blue"][chance.below(3) as usize];
+            let doors = Some(chance.below(3)).filter(|doors| *doors > 0);
+            rows.insert((owner, number), car(owner, number, colour, doors));
+        }
+        let writes = upserts(&CARS, rows.into_values().collect());
+        commit(&*store, vec![writes.clone()], position).await.unwrap();
+        commit(&oracle, vec![writes], position).await.unwrap();
+        let doors = Value::Int(chance.below(3));
+        for filter in [Filter::NotNull("number"), Filter::Eq("doors", doors), Filter::IsNull("doors")] {
+            let select = Select { filters: vec![filter], ..Select::new(&CARS) };
+            let (found, wanted) =
+                (store.select(select.clone()).await.unwrap(), oracle.select(select.clone()).await.unwrap());
+            assert_eq!(found.rows, wanted.rows, "{select:?}");
+        }
     }
 }
 

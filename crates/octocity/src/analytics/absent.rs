@@ -56,6 +56,10 @@ pub async fn figures(_: &ClickHouseConfig, _: LogId, _: u32) -> Result<Arc<dyn F
     Err(absent())
 }
 
+pub async fn check_log(_: &ClickHouseConfig, _: LogId, _: u32) -> Result<(), Failure> {
+    Err(absent())
+}
+
 pub async fn rows_per_second(_: &ClickHouseConfig, _: Arc<dyn EventLog>) -> Result<f64, Failure> {
     Err(absent())
 }

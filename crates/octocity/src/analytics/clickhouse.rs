@@ -131,6 +131,14 @@ pub async fn figures(config: &ClickHouseConfig, log: LogId, epoch: u32) -> Resul
     Ok(Arc::new(figures))
 }
 
+/// Refuses a database of another log. What cannot be known just now is not refused.
+pub async fn check_log(config: &ClickHouseConfig, log: LogId, epoch: u32) -> Result<(), Failure> {
+    match ClickHouseFigures::new(server(config)?, log, epoch).check().await {
+        Err(error @ OpenError::OtherLog { .. }) => Err(failure(&error)),
+        _ => Ok(()),
+    }
+}
+
 /// Which server it would be, without changing anything there.
 pub async fn look(config: &ClickHouseConfig) -> Result<String, Failure> {
     server(config)?.look().await.map_err(|error| failure(&error))

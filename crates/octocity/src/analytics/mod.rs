@@ -10,7 +10,7 @@ mod clickhouse;
 #[cfg(feature = "distributed")]
 mod retelling;
 
-pub use clickhouse::{Telling, TellingVitals, figures, look, rows_per_second};
+pub use clickhouse::{Telling, TellingVitals, check_log, figures, look, rows_per_second};
 #[cfg(not(feature = "distributed"))]
 pub use clickhouse::{go_back, tell_anew};
 

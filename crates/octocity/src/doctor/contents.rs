@@ -3,9 +3,10 @@
 use octocity_adapters::sqlite::folder;
 use octocity_domain::Timestamp;
 use octocity_log::Position;
-use octocity_projections::{Parked, views};
+use octocity_projections::{Parked, StoreError, views};
 
 use super::{Findings, history};
+use crate::analytics;
 use crate::config::{Config, KafkaConfig};
 use crate::failure::Failure;
 use crate::node::{Node, rows_failed};
@@ -32,6 +33,12 @@ async fn contents(
     let node = Node::open(config).await?;
     findings.well("log", format!("head at {}", node.head().0));
     history::look_at_history(&node.log, findings).await?;
+    if let Some(clickhouse) = &config.clickhouse {
+        let log = node.events();
+        if let Err(failure) = analytics::check_log(clickhouse, log.id(), log.epoch()).await {
+            findings.wrong("ClickHouse", failure.message);
+        }
+    }
     let contents = Contents { node: &node, config };
     if let Some(kafka) = kafka.filter(|_| contents.is_worked_on()) {
         contents.look_at_topic(kafka, findings).await?;
@@ -64,6 +71,15 @@ impl Contents<'_> {
 
     async fn look_at_views(&self, findings: &mut Findings) -> Result<(), Failure> {
         let stored = self.node.rows.checkpoints().await.map_err(rows_failed)?;
+        let own = self.node.rows.partitions();
+        if let Some(other) = stored.iter().find(|checkpoint| checkpoint.partition >= own) {
+            let view = other.view.clone();
+            let stored = stored.iter().filter(|checkpoint| checkpoint.view == view).count() as i32;
+            let differ = StoreError::OtherPartitions { view, stored, own };
+            findings.wrong("views", format!("{differ}; without that table there is 1."));
+            return Ok(());
+        }
+        let mut left = Vec::new();
         for table in views::tables() {
             let of_view: Vec<_> = stored.iter().filter(|checkpoint| checkpoint.view == table.name).collect();
             if of_view.is_empty() && !self.is_worked_on() {
@@ -80,9 +96,14 @@ impl Contents<'_> {
             let position = positions.min().filter(|_| is_whole).unwrap_or_default();
             match self.oldest_after(position).await? {
                 None => findings.well(of, "at the log's head"),
-                Some(since) if self.is_left(since) => findings.wrong(of, self.not_folded(since)),
+                Some(since) if self.is_left(since) => left.push((since, table.name)),
                 Some(since) => findings.well(of, format!("behind the log: not folded since {since}")),
             }
+        }
+        // Most likely for one cause.
+        if let Some(since) = left.iter().map(|(since, _)| *since).min() {
+            let names = left.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
+            findings.wrong(format!("views {names}"), self.not_folded(since));
         }
         for parked in self.node.rows.parked(&[]).await.map_err(rows_failed)? {
             let Parked { view, stream, revision, event_type, error, .. } = parked;
@@ -109,7 +130,7 @@ impl Contents<'_> {
             None => ("octocity serve", ""),
         };
         format!(
-            "its rows lack what was decided since {since}; start {writer}, or, where one runs, look in its log for what it \
+            "their rows lack what was decided since {since}; start {writer}, or, where one runs, look in its log for what it \
              waits for{why}."
         )
     }

@@ -8,7 +8,7 @@ mod history;
 mod processes;
 mod relay;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use octocity_adapters::clock::SystemClock;
@@ -61,7 +61,9 @@ pub async fn run(config: Result<Config, Failure>, common: &Common, output: Outpu
         }
         Err(failure) => {
             findings.wrong("configuration", &failure.message);
-            common.data.clone().unwrap_or_else(|| PathBuf::from("./octocity-data"))
+            // Where the data are may stand in what cannot be read.
+            let Some(data) = &common.data else { return say(&findings, output) };
+            data.clone()
         }
     };
     let log = config.as_ref().ok().and_then(|config| config.eventstoredb.as_ref());

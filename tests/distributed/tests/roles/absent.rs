@@ -12,7 +12,7 @@ use crate::city::{City, eventually};
 const MINUTE: Duration = Duration::from_secs(60);
 const MISSING: [(&str, &str); 3] = [
     ("relay", "the log's topic lacks what was decided since"),
-    ("view occupancy", "start octocity serve --role projector"),
+    ("views facilities, occupancy", "start octocity serve --role projector"),
     ("processes", "start octocity serve --role processes"),
 ];
 const LAGS: [&str; 2] = ["octocity_projection_lag_seconds", "octocity_processes_lag_seconds"];
@@ -31,7 +31,7 @@ fn roles_that_nobody_has_are_told() {
     sleep(MINUTE);
     let doctor = city.run(&["doctor"]);
     for (of, what) in MISSING {
-        let wrong = format!("WRONG  {of}: ");
+        let wrong = format!("WRONG  {of}");
         let said = doctor.stdout.lines().any(|line| line.starts_with(&wrong) && line.contains(what));
         assert!(doctor.code == Some(5) && said, "{of}: {}", doctor.stdout);
     }

@@ -72,6 +72,10 @@ pub struct Cli {
     pub command: Command,
 }
 
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "it is an address with its port such as 127.0.0.1:8090; names are not taken")
+}
+
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
@@ -79,7 +83,7 @@ pub struct Common {
     #[arg(long, value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
     /// The address to serve on [default: 127.0.0.1:8090]
-    #[arg(long, value_name = "ADDR", global = true)]
+    #[arg(long, value_name = "ADDR", global = true, value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// The configuration file [default: octocity.toml, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
@@ -230,7 +234,7 @@ With --json: {\"views\":[…],\"events\":…,\"seconds\":…,\"parked\":[{\"view
 pub struct RebuildArgs {
     /// The view to rebuild, or 'analytics' [default: all views]
     pub view: Option<String>,
-    /// Beside the live rows; compare both, then switch
+    /// Beside the live rows; compare both, then switch. The next two go with it
     #[arg(long)]
     pub blue_green: bool,
     /// Compare, and leave the live rows as they are
@@ -239,7 +243,7 @@ pub struct RebuildArgs {
     /// Write every row that differs to this CSV file, with the names of the columns
     #[arg(long, value_name = "FILE", requires = "blue_green")]
     pub report: Option<PathBuf>,
-    /// Go back to the rows from before the last switch
+    /// Go back to the rows from before the last switch; without --blue-green
     #[arg(long, conflicts_with = "blue_green")]
     pub back: bool,
 }

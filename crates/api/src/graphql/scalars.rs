@@ -168,10 +168,11 @@ from_wire!(CodeText: OperatorId, AreaId, LevelId, PoolId, SpotId, SpotKind, Lane
 /// A text of at most so many characters, none of them a control character, that holds no payment card's number.
 pub fn text(name: &str, text: String, max_chars: usize) -> Result<String> {
     no_card_number(name, &text)?;
-    if text.chars().count() > max_chars || text.chars().any(is_control) {
-        let sentence =
-            format!("'{name}' has at most {max_chars} characters, none of them a control character.");
-        return Err(bad_input(sentence));
+    if text.chars().any(is_control) {
+        return Err(bad_input(format!("'{name}' holds a control character; leave it out.")));
+    }
+    if text.chars().count() > max_chars {
+        return Err(bad_input(format!("'{name}' has at most {max_chars} characters.")));
     }
     Ok(text)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use octocity_api::nearest::hint;
 use toml::Value;
 
-use super::file::{beside, number, text};
+use super::file::{beside, number, text, truth};
 use super::{secret, shown};
 use crate::failure::Failure;
 
@@ -73,11 +73,7 @@ fn set(config: &mut ClickHouseConfig, key: &str, value: &Value, path: &Path) -> 
         "user" => text(value, &of)?.clone_into(&mut config.user),
         "password_file" => config.password = secret(&beside(path, Path::new(text(value, &of)?)), &of)?,
         "database" => text(value, &of)?.clone_into(&mut config.database),
-        "compression" => {
-            let truth = value.as_bool();
-            config.compression =
-                truth.ok_or_else(|| Failure::usage(format!("{of} must be true or false.")))?;
-        }
+        "compression" => config.compression = truth(value, &of)?,
         "keep_days" => config.keep_days = Some(keep_days(value, &of)?),
         unknown => {
             let hint = hint(unknown, &KEYS);

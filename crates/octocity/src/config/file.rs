@@ -85,6 +85,10 @@ pub fn number(value: &Value, of: &str) -> Result<u32, Failure> {
     number.ok_or_else(|| Failure::usage(format!("{of} must be a whole number, not negative.")))
 }
 
+pub fn truth(value: &Value, of: &str) -> Result<bool, Failure> {
+    value.as_bool().ok_or_else(|| Failure::usage(format!("{of} must be true or false.")))
+}
+
 pub fn address(text: &str, of: &str) -> Result<SocketAddr, Failure> {
     text.parse()
         .map_err(|_| Failure::usage(format!("{of} is '{text}'; it is an address such as 127.0.0.1:8090.")))

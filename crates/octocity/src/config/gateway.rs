@@ -23,7 +23,7 @@ impl Gateway {
     pub const fn said(gateway: Option<Self>) -> &'static str {
         match gateway {
             Some(Self::Simulated) => "simulated: no money moves",
-            None => "none: set gateway to take any",
+            None => "none by this configuration; gateway = \"simulated\" takes simulated ones",
         }
     }
 }

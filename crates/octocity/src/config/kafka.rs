@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::file::{beside, number, text};
+use super::file::{beside, number, text, truth};
 use super::{secret, shown};
 use crate::failure::Failure;
 use octocity_api::nearest::hint;
@@ -78,11 +78,7 @@ fn set(config: &mut KafkaConfig, key: &str, value: &Value, path: &Path) -> Resul
         "partitions" => config.partitions = within(value, &of, 1_000)?,
         "replication" => config.replication = Some(within(value, &of, 100)?),
         "retention_hours" => config.retention_hours = Some(within(value, &of, 1_000_000)?),
-        "create_topics" => {
-            let truth = value.as_bool();
-            let truth = truth.ok_or_else(|| Failure::usage(format!("{of} must be true or false.")))?;
-            config.create_topics = Some(truth);
-        }
+        "create_topics" => config.create_topics = Some(truth(value, &of)?),
         "log_topic" => config.log_topic = Some(word()?),
         "events_topic" => config.events_topic = Some(word()?),
         "relay" => config.relay = Some(word()?),

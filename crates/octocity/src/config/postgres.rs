@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use octocity_api::nearest::hint;
 use toml::Value;
 
-use super::file::{beside, number, text};
+use super::file::{beside, number, text, truth};
 use super::{secret, shown};
 use crate::failure::Failure;
 
@@ -103,8 +103,4 @@ fn pool_size(value: &Value, of: &str) -> Result<u32, Failure> {
         size @ 2..=500 => Ok(size),
         size => Err(Failure::usage(format!("{of} is {size}; it is between 2 and 500 connections."))),
     }
-}
-
-fn truth(value: &Value, of: &str) -> Result<bool, Failure> {
-    value.as_bool().ok_or_else(|| Failure::usage(format!("{of} must be true or false.")))
 }

@@ -5,7 +5,6 @@
 //! are never ahead of it: the engine reads only what the log has made durable.
 
 mod blue_green;
-mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use octocity_log::{LogId, Position};
-use octocity_projections::{Batch, Checkpoint, Parked, RowStore, Select, Selected, StoreError, Table, Value};
+use octocity_projections::{
+    Batch, Checkpoint, Parked, RowStore, Select, Selected, StoreError, Table, TableWrites, Value,
+};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, ToSql, Transaction, params};
 use tokio::sync::Semaphore;
@@ -25,7 +26,6 @@ use super::file::{Form, OpenError, begin_to_write, check, open_disposable, open_
 use crate::sql::{self, Dialect::Sqlite};
 
 pub use blue_green::SqliteBlueGreen;
-use write::write_table;
 
 pub const FORM: Form = Form {
     name: "read models",
@@ -212,10 +212,26 @@ fn query(
     rows.collect()
 }
 
-/// The condition that a row is that of one key.
+/// The row of one key: from where, and on what condition.
 fn key_is(table: &Table) -> String {
     let conditions = table.key().iter().map(|column| format!("{} = ?", sql::quoted(column.name)));
-    conditions.collect::<Vec<_>>().join(" AND ")
+    format!("{} WHERE {}", table.name, conditions.collect::<Vec<_>>().join(" AND "))
+}
+
+fn write_table(transaction: &Transaction<'_>, writes: &TableWrites) -> rusqlite::Result<()> {
+    let places = vec!["?"; writes.table.columns.len()].join(", ");
+    let mut upsert = transaction.prepare_cached(&sql::upsert(writes.table, &format!("VALUES ({places})")))?;
+    for row in &writes.upserts {
+        upsert.execute(rusqlite::params_from_iter(row.iter().map(Bound)))?;
+    }
+    if writes.deletes.is_empty() {
+        return Ok(());
+    }
+    let mut delete = transaction.prepare_cached(&format!("DELETE FROM {}", key_is(writes.table)))?;
+    for key in &writes.deletes {
+        delete.execute(rusqlite::params_from_iter(key.iter().map(Bound)))?;
+    }
+    Ok(())
 }
 
 /// Whether all of its views stand where the batch begins.
@@ -375,8 +391,7 @@ impl RowStore for SqliteRows {
         self.read(move |reader| {
             let read = || {
                 let transaction = reader.unchecked_transaction()?;
-                let load =
-                    format!("SELECT {} FROM {} WHERE {}", sql::columns(table), table.name, key_is(table));
+                let load = format!("SELECT {} FROM {}", sql::columns(table), key_is(table));
                 let mut load = transaction.prepare_cached(&load)?;
                 let mut found = Vec::with_capacity(keys.len());
                 for key in &keys {

@@ -28,6 +28,14 @@ impl Dialect {
         }
     }
 
+    /// The type of an array whose elements are values of this kind.
+    #[cfg(feature = "postgres")]
+    pub fn array(kind: Kind) -> String {
+        let kind = Self::Postgres.kind(kind);
+        // Without the order of texts, which is a column's.
+        format!("{}[]", kind.split(' ').next().unwrap_or(kind))
+    }
+
     const fn table_options(self) -> &'static str {
         match self {
             Self::Sqlite => " STRICT, WITHOUT ROWID",
@@ -203,10 +211,8 @@ pub fn alike(select: &Select, partitions: i32) -> Result<Option<Alike>, StoreErr
     );
     for (number, column) in columns.iter().enumerate() {
         let comma = if number == 0 { "" } else { ", " };
-        let kind = Dialect::Postgres.kind(column.kind);
-        let kind = kind.split(' ').next().unwrap_or(kind);
         // In a query of its own the array's length is none that could be planned for, anew each time.
-        let _ = write!(sql, "{comma}(SELECT ${}::{kind}[])", number + 1);
+        let _ = write!(sql, "{comma}(SELECT ${}::{})", number + 1, Dialect::array(column.kind));
     }
     let asked = (1..=columns.len()).map(|number| format!("asked_{number}")).collect::<Vec<_>>().join(", ");
     let _ = write!(

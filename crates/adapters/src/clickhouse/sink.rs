@@ -354,12 +354,15 @@ async fn identity(server: &ClickHouse) -> Result<Uuid, Fault> {
     known.first().map(|known| known.uuid).ok_or_else(|| Fault::ClickHouse("the database is gone".to_owned()))
 }
 
+async fn checkpoints(server: &ClickHouse) -> Result<Vec<CheckpointRow>, Fault> {
+    server.all("SELECT log, epoch, position FROM checkpoints FINAL").await
+}
+
 /// The checkpoints there are, if they are of this log and of no later epoch.
 async fn known(server: &ClickHouse, log: LogId, epoch: u32) -> Result<Vec<CheckpointRow>, OpenError> {
     let place = server.place.clone();
-    let known = server.all::<CheckpointRow>("SELECT log, epoch, position FROM checkpoints FINAL").await;
-    let known =
-        known.map_err(|fault| OpenError::Unusable { place: place.clone(), reason: fault.to_string() })?;
+    let unusable = |fault: Fault| OpenError::Unusable { place: place.clone(), reason: fault.to_string() };
+    let known = checkpoints(server).await.map_err(unusable)?;
     match known.iter().find(|known| known.log != log.0 || known.epoch > epoch) {
         Some(other) => Err(OpenError::OtherLog { place, found: LogId(other.log), own: log }),
         None => Ok(known),
@@ -373,7 +376,7 @@ pub(super) async fn check_log(server: &ClickHouse, log: LogId, epoch: u32) -> Re
 
 /// Up to where a database knows the log of this tail.
 pub(super) async fn position_of(server: &ClickHouse, tail: &dyn Tail) -> Result<Position, Fault> {
-    let known = server.all::<CheckpointRow>("SELECT log, epoch, position FROM checkpoints FINAL").await?;
+    let known = checkpoints(server).await?;
     let ours = known.iter().find(|known| (known.log, known.epoch) == (tail.id().0, tail.epoch()));
     Ok(Position(ours.map_or(0, |known| known.position)))
 }

@@ -34,10 +34,8 @@ fn keys(table: &Table) -> String {
 }
 
 fn unnest(columns: &[Column]) -> String {
-    let places = columns.iter().enumerate().map(|(number, column)| {
-        let kind = Dialect::Postgres.kind(column.kind);
-        format!("${}::{}[]", number + 1, kind.split(' ').next().unwrap_or(kind))
-    });
+    let columns = columns.iter().enumerate();
+    let places = columns.map(|(number, column)| format!("${}::{}", number + 1, Dialect::array(column.kind)));
     format!("unnest({})", places.collect::<Vec<_>>().join(", "))
 }
 

@@ -30,12 +30,7 @@ pub async fn gates(config: &Config, args: &GatesArgs, output: Output) -> Result<
     let bar = spinner("lines");
     let mut import = GateImport::try_new(feed, &node.events(), args, report).await?;
     let read = import.run(lines, || bar.inc(1)).await;
-    following.until(node.head(), |_| {}).await;
-    following.stop().await?;
-    if begins {
-        // Else the first start would look through all of it for traffic that processes should know.
-        processing::begin(&node).await?;
-    }
+    end(&node, following, begins).await?;
     bar.finish_and_clear();
     output.say(format!("Imported {} into {}", args.file.display(), args.facility));
     import.report().finish(output)?;
@@ -66,12 +61,7 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     let read = import.run(lines).await;
     let sent = begun.elapsed();
     bar.set_message("bringing the read models to the log's head");
-    following.until(node.head(), |_| {}).await;
-    following.stop().await?;
-    if begins {
-        // Else the first start would look through all of it for traffic that processes should know.
-        processing::begin(&node).await?;
-    }
+    end(&node, following, begins).await?;
     bar.finish_and_clear();
     output.say(format!("Imported {}", args.file.display()));
     import.report().finish(output)?;
@@ -80,4 +70,15 @@ pub async fn occupancy(config: &Config, args: &OccupancyArgs, output: Output) ->
     more.insert("reported_by_kind".to_owned(), json!(import.report().by_kind()));
     more.insert("seconds_until_sent".to_owned(), json!(sent.as_secs_f64()));
     import.summary.finish(&args.file, begun.elapsed(), more, output)
+}
+
+/// Brings the read models to the log's head. Processes that no event concerned before the import begin behind it: else the first
+/// start would look through all of it for traffic that they should know.
+async fn end(node: &Node, following: Following, begins: bool) -> Result<(), Failure> {
+    following.until(node.head(), |_| {}).await;
+    following.stop().await?;
+    match begins {
+        true => processing::begin(node).await,
+        false => Ok(()),
+    }
 }

@@ -42,7 +42,8 @@ pub struct Table {
     pub name: &'static str,
     pub columns: &'static [Column],
     pub key_columns: usize,
-    /// Each a list of column names.
+    /// Each a list of column names. A row that has null in one of them is not in it: most rows have no plate, or no end yet,
+    /// and need not be written there.
     pub indexes: &'static [&'static [&'static str]],
 }
 

@@ -51,8 +51,8 @@ row! {
         &["facility", "status", "started_at"],
         &["facility", "needs_review", "started_at"],
         &["facility", "ended_at"],
-        &["facility", "plate_key"],
-        &["facility", "ticket_key"],
+        &["facility", "plate_key", "started_at"],
+        &["facility", "ticket_key", "started_at"],
     ];
     key {
         facility: FacilityId,

@@ -5,6 +5,8 @@
 //! are never ahead of it: the engine reads only what the log has made durable.
 
 mod blue_green;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -85,17 +85,14 @@ pub fn create(dialect: Dialect, table: &Table) -> String {
     }
     let _ = write!(sql, "PRIMARY KEY ({})){};", key_columns(table), dialect.table_options());
     for (number, index) in table.indexes.iter().enumerate() {
-        let columns =
-            index.iter().filter_map(|name| table.columns.iter().find(|column| column.name == *name));
-        let columns = columns.collect::<Vec<_>>();
-        let ordered = columns
-            .iter()
-            .map(|column| format!("{}{}", quoted(column.name), dialect.nulls(column, false)))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let column = |name: &str| table.columns.iter().find(|column| column.name == name);
+        let ordered = index.iter().map(|name| {
+            format!("{}{}", quoted(name), column(name).map_or("", |column| dialect.nulls(column, false)))
+        });
+        let ordered = ordered.collect::<Vec<_>>().join(", ");
         let _ = write!(sql, "CREATE INDEX {0}_{number} ON {0} ({ordered})", table.name);
-        let known = columns.iter().filter(|column| column.nullable);
-        let known = known.map(|column| format!("{} IS NOT NULL", quoted(column.name))).collect::<Vec<_>>();
+        let known = index.iter().filter(|name| column(name).is_some_and(|column| column.nullable));
+        let known = known.map(|name| format!("{} IS NOT NULL", quoted(name))).collect::<Vec<_>>();
         if !known.is_empty() {
             let _ = write!(sql, " WHERE {}", known.join(" AND "));
         }

@@ -42,6 +42,20 @@ fn stop(child: Child) -> support::Ran {
     ran(child.wait_with_output().unwrap())
 }
 
+/// Where the metrics are, of what it said when it started.
+fn metrics_address(said: &str) -> &str {
+    let address = said.lines().find_map(|line| line.trim().strip_prefix("metrics")).unwrap().trim();
+    address.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap()
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// The values of /metrics.
 fn metric(address: &str, name: &str) -> f64 {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -57,29 +71,27 @@ fn the_log_is_published_once_by_whoever_runs() {
     configure(&octocity, &broker.address, "");
     assert_eq!(octocity.run(&["import", "gates", &sample("gates.log")]).code, 0);
     let (server, said) = start(&octocity, &["serve"], "Ctrl-C");
-    let address = said.lines().find_map(|line| line.trim().strip_prefix("metrics")).unwrap().trim();
-    let address = address.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
-    let begun = Instant::now();
-    while metric(address, "octocity_relay_events_total") == 0.0
-        || metric(address, "octocity_relay_lag_seconds") > 0.0
-    {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the relay comes to the log's head");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let address = metrics_address(&said);
+    until("the relay comes to the log's head", || {
+        metric(address, "octocity_relay_events_total") > 0.0
+            && metric(address, "octocity_relay_lag_seconds") == 0.0
+    });
     assert_eq!(metric(address, "octocity_relay_leads"), 1.0);
     assert_eq!(stop(server).code, 0);
     // Alone, on what came since: nothing is published twice.
     let gates = ["import", "gates", &sample("gates.log"), "--facility", "Second garage"];
     assert_eq!(octocity.run(&gates).code, 0);
-    let (relay, _) = start(&octocity, &["serve", "--role", "relay", "--json"], "Ctrl-C");
-    std::thread::sleep(Duration::from_secs(5));
+    let alone = ["serve", "--role", "relay", "--json"];
+    let (relay, said) = start(&octocity, &alone, "Ctrl-C");
+    until("what came is published", || metric(metrics_address(&said), "octocity_relay_events_total") > 0.0);
     let stopped = stop(relay);
     assert_eq!(stopped.code, 0, "{}", stopped.stderr);
-    let alone = stopped.number("published_events");
-    let (relay, _) = start(&octocity, &["serve", "--role", "relay", "--json"], "Ctrl-C");
-    std::thread::sleep(Duration::from_secs(3));
+    let published = stopped.number("published_events");
+    let (relay, said) = start(&octocity, &alone, "Ctrl-C");
+    until("it leads", || metric(metrics_address(&said), "octocity_relay_leads") == 1.0);
+    std::thread::sleep(Duration::from_secs(2));
     let again = stop(relay).number("published_events");
-    assert!(alone > 0 && again == 0, "{alone} and {again}");
+    assert!(published > 0 && again == 0, "{published} and {again}");
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub struct Table {
     pub name: &'static str,
     pub columns: &'static [Column],
     pub key_columns: usize,
-    /// Each a list of column names. A row that has null in one of them is not in it: most rows have no plate, or no end yet,
-    /// and need not be written there.
+    /// Each a list of column names. A row that has null in one of them is not in it, and need not be written there: only a
+    /// question for a value in each column that can be null, or for [`NotNull`](crate::Filter::NotNull), finds its rows by it.
     pub indexes: &'static [&'static [&'static str]],
 }
 

@@ -97,6 +97,7 @@ async fn what_was_answered_outlives_a_kill_and_a_torn_end_is_cut_off() {
     let mut stored = 0;
     for round in 0..3 {
         let (mut child, client) = start(&file);
+        let (acknowledged, mut heard) = tokio::sync::watch::channel(stored);
         let appending = tokio::spawn(async move {
             let mut revision = stored;
             loop {
@@ -106,16 +107,21 @@ async fn what_was_answered_outlives_a_kill_and_a_torn_end_is_cut_off() {
                 };
                 let batch = vec![event(revision, "One"), event(revision + 1, "Two")];
                 match client.append_to_stream("a-1", &expecting(state), batch).await {
-                    Ok(_) => revision += 2,
+                    Ok(_) => {
+                        revision += 2;
+                        acknowledged.send_replace(revision);
+                    }
                     Err(_) => return revision,
                 }
             }
         });
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let begun = heard.wait_for(|revision| *revision > stored);
+        let begun = tokio::time::timeout(Duration::from_secs(60), begun).await;
+        assert!(begun.is_ok_and(|heard| heard.is_ok()), "nothing is answered in round {round}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
         child.kill().unwrap();
         child.wait().unwrap();
         let answered = appending.await.unwrap();
-        assert!(answered > stored, "round {round}");
         OpenOptions::new().append(true).open(&file).unwrap().write_all(&[9, 0, 0, 0, 1, 2, 3]).unwrap();
         let (mut child, client) = start(&file);
         let mut read = client.read_stream("a-1", &ReadStreamOptions::default()).await.unwrap();

@@ -48,7 +48,7 @@ impl Answers for Database {
         let mut sink = self.sink(&*tail, options).await.unwrap();
         let position = sink.catch_up(&*tail).await.unwrap();
         let figures = figures(&server, history);
-        assert!(figures.reached(position, Duration::from_secs(1)).await.unwrap());
+        assert!(figures.reached(position, Duration::from_secs(60)).await.unwrap());
         Arc::new(figures)
     }
 }

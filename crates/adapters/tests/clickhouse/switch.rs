@@ -47,7 +47,7 @@ async fn what_is_lost_is_told_anew_while_a_sink_runs_and_there_is_a_way_back() {
     captured(&mut history, facility(1), 5, crowns(900)).await;
     let head = *history.log.head().borrow();
     let answers = figures(&database.open().await, &history);
-    assert!(answers.reached(head, Duration::from_secs(20)).await.unwrap(), "the sink goes on");
+    assert!(answers.reached(head, Duration::from_secs(60)).await.unwrap(), "the sink goes on");
     same_answers(&answers, &history).await;
     // A view of the live database asks no other one.
     let made = database.text("SELECT create_table_query FROM system.tables WHERE name = 'occupancy_minutes' AND database = currentDatabase()").await;

@@ -25,13 +25,13 @@ fn die_in_a_transaction(kafka: &KafkaOptions) {
         .set("transactional.id", &kafka.relay)
         .create()
         .unwrap();
-    dying.init_transactions(Duration::from_secs(20)).unwrap();
+    dying.init_transactions(Duration::from_secs(60)).unwrap();
     dying.begin_transaction().unwrap();
     for number in 0..500 {
         let record = BaseRecord::<[u8], [u8]>::to(&kafka.log_topic).partition(number % kafka.partitions);
         dying.send(record.payload(b"of the dead")).map_err(|(error, _)| error).unwrap();
     }
-    dying.flush(Duration::from_secs(20)).unwrap();
+    dying.flush(Duration::from_secs(60)).unwrap();
     std::mem::forget(dying);
 }
 

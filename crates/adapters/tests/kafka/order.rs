@@ -39,7 +39,7 @@ fn messages(brokers: &str, topic: &str, partitions: i32) -> Vec<Told> {
     consumer.assign(&all).unwrap();
     let (mut found, mut ended) = (Vec::new(), 0);
     while ended < partitions {
-        match consumer.poll(Duration::from_secs(10)).expect("an answer in time") {
+        match consumer.poll(Duration::from_secs(60)).expect("an answer in time") {
             Ok(message) => {
                 let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
                 let headers = message.headers().unwrap().iter();
@@ -142,7 +142,7 @@ async fn quiet_partitions_make_progress() {
     for due in [last, Position(last.0 + 100), Position(last.0 + 200)] {
         head.send_replace(due);
         while reached.values().any(|position| *position < due) {
-            let next = tokio::time::timeout(Duration::from_secs(20), reader.next());
+            let next = tokio::time::timeout(Duration::from_secs(60), reader.next());
             reached.extend(&next.await.expect("watermarks in time").unwrap().reached);
         }
         assert!(reached.values().all(|position| *position == due), "{reached:?}");

@@ -76,7 +76,7 @@ async fn one_process_at_a_time_makes_views_anew() {
     let first = schemas.open(1, log()).await;
     assert!(first.is_some() && schemas.open(1, log()).await.is_none());
     drop(first);
-    for _ in 0..50 {
+    for _ in 0..600 {
         // The server learns a moment later that the connection is gone.
         if schemas.open(1, log()).await.is_some() {
             return;
@@ -123,7 +123,7 @@ async fn switches_under_load() {
         back.back(|_| {}).await.unwrap();
     }
     let position = *events.head().borrow();
-    assert!(models.wait_for(&[VisitRow::TABLE], position, Duration::from_secs(20)).await, "folding goes on");
+    assert!(models.wait_for(&[VisitRow::TABLE], position, Duration::from_secs(120)).await, "folding goes on");
     stop.send_replace(true);
     let history = acting.await.unwrap();
     folding.await.unwrap();

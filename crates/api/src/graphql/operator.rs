@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use octocity_domain::{Currency, FacilityId, OperatorId, Timestamp};
 use octocity_projections::facilities::FacilityRow;
-use octocity_projections::parking::{OccupancyHourRow, VisitRow, queries::traffic};
+use octocity_projections::parking::queries::{traffic, visits_to_review};
+use octocity_projections::parking::{OccupancyHourRow, VisitRow};
 use octocity_projections::payments::RevenueHourRow;
 use octocity_projections::payments::queries::{Revenue, revenue};
 use octocity_projections::{Query, Row, StoreError};
@@ -91,8 +92,7 @@ async fn facility_overview(
     let (store, today) = (&*api.models.store, row.zone.local_day(now));
     let passed = traffic(store, row.facility, today).await?;
     let sums = revenue(store, row.facility, today).await?;
-    let to_review = Query::<VisitRow>::new().eq("facility", &row.facility).eq("needs_review", &true);
-    let to_review = to_review.counted().first(1).run(store).await?.total.unwrap_or(0);
+    let to_review = visits_to_review(store, row.facility).await?;
     let overview = FacilityOverview {
         occupancy,
         to_review,

@@ -2,7 +2,7 @@
 //! in the report.
 
 use octocity_domain::FacilityId;
-use octocity_projections::parking::{UnmatchedExitRow, VisitRow};
+use octocity_projections::parking::{UnmatchedExitRow, queries::visits_to_review};
 use octocity_projections::{Query, RowStore};
 
 use crate::failure::Failure;
@@ -20,12 +20,10 @@ pub struct ToReview {
 impl ToReview {
     /// All there are of the facility, whichever import they came with.
     pub async fn of(rows: &dyn RowStore, facility: FacilityId) -> Result<Self, Failure> {
-        let visits = Query::<VisitRow>::new().eq("facility", &facility).eq("needs_review", &true);
-        let visits = visits.counted().first(1).run(rows).await.map_err(rows_failed)?;
+        let visits = visits_to_review(rows, facility).await.map_err(rows_failed)?;
         let exits = Query::<UnmatchedExitRow>::new().eq("facility", &facility);
         let exits = exits.counted().first(1).run(rows).await.map_err(rows_failed)?;
-        let (visits, unmatched_exits) = (visits.total.unwrap_or(0), exits.total.unwrap_or(0));
-        Ok(Self { facility, visits, unmatched_exits })
+        Ok(Self { facility, visits, unmatched_exits: exits.total.unwrap_or(0) })
     }
 
     pub fn say(self, output: Output) {

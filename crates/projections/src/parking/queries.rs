@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use octocity_domain::{AreaId, FacilityId, Interval, PoolId, Timestamp};
 use octocity_log::Position;
 
-use super::{AreaMovesRow, OccupancyHourRow, OccupancyRow};
+use super::{AreaMovesRow, OccupancyHourRow, OccupancyRow, VisitRow};
 use crate::query::Query;
 use crate::store::{RowStore, StoreError};
 
@@ -76,6 +76,14 @@ pub async fn traffic(
         sum.peak = sum.peak.max(row.most_inside());
     }
     Ok(sums)
+}
+
+/// How many visits of a facility somebody should look at.
+pub async fn visits_to_review(store: &dyn RowStore, facility: FacilityId) -> Result<u64, StoreError> {
+    let query = Query::<VisitRow>::new().eq("facility", &facility).eq("needs_review", &true);
+    // In this order the one row that a page has is found by an index, also where there is none.
+    let found = query.descending("started_at").counted().first(1).run(store).await?;
+    Ok(found.total.unwrap_or_default())
 }
 
 /// How many are inside each area of a facility as far as lanes tell (never below 0), and how many are not placed.

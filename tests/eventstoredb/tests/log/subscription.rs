@@ -8,10 +8,12 @@ use octocity_log::{EventLog, Position};
 
 use crate::storage::Served;
 
+const IN_TIME: Duration = Duration::from_secs(60);
+
 async fn reaches(log: &dyn EventLog, position: Position) {
     let mut head = log.head();
     let reached = head.wait_for(|head| *head >= position);
-    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("the head follows").unwrap();
+    tokio::time::timeout(IN_TIME, reached).await.expect("the head follows").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,8 +27,16 @@ async fn a_cut_subscription_is_opened_again_without_a_hurry() {
         served.server().faults().cut_subscriptions(cut);
         let appended = must_append(&*one, batch(stream(1), revision, client_id(revision), &["a"])).await;
         reaches(&*two, appended.positions[0]).await;
+        // Those of both.
+        let opened = || served.server().faults().subscriptions() - before;
+        let both = async {
+            while opened() < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(IN_TIME, both).await.expect("both are opened again");
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let opened = served.server().faults().subscriptions() - before;
+        let opened = opened();
         assert!((2..=6).contains(&opened), "{opened} subscriptions were opened after {cut:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Each question finds its rows by an index, however many others the car park has.
+//! Questions that find their rows by an index, however many others the car park has.
 
 use octocity_projections::Direction::{self, Ascending, Descending};
 use octocity_projections::Filter::{Below, Eq, From, NotNull};
@@ -8,6 +8,7 @@ use super::*;
 
 #[test]
 fn questions_find_their_rows_by_an_index() {
+    // Never bound: the plan does not depend on it.
     let some = || Value::Null;
     let facility = || Eq("facility", some());
     let latest = ("started_at", Descending);
@@ -19,7 +20,7 @@ fn questions_find_their_rows_by_an_index() {
         visits(Eq("needs_review", some()), latest, "(facility=? AND needs_review=?)"),
         visits(From("ended_at", some()), ("ended_at", Ascending), "(facility=? AND ended_at>?)"),
         visits(Below("started_at", some()), latest, "(facility=? AND started_at<?)"),
-        (VisitRow::TABLE, vec![Eq("visit", some())], latest, "(visit=?)"),
+        (VisitRow::TABLE, vec![Eq("visit", some())], ("facility", Ascending), "(visit=?)"),
         (
             SessionRow::TABLE,
             vec![facility(), From("ended_at", some())],

@@ -7,6 +7,7 @@
 //!
 //! Positions have no gaps here, and nobody outside this module may know it.
 
+mod newest;
 mod reader;
 mod schema;
 mod writer;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 use super::blocking::blocking;
 use super::{OpenError, log_error, open_to_read, open_to_write};
 use crate::counters::{Counters, LogCounters};
+use newest::Newest;
 pub use reader::Gap;
 use reader::Reader;
 use writer::{Task, Writer};
@@ -45,6 +47,8 @@ pub struct SqliteLogOptions {
     pub writer_cache_kib: u32,
     /// The page cache of each reader.
     pub reader_cache_kib: u32,
+    /// How many of the newest events are kept in memory, at most, for those who follow the log.
+    pub newest_events: usize,
     /// After how many pages of 4096 bytes the writer itself copies the write-ahead log into the file, which holds it up;
     /// another thread copies it before, while the disk keeps up.
     pub checkpoint_pages: u32,
@@ -58,6 +62,7 @@ impl Default for SqliteLogOptions {
             readers: 4,
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 4 * 1024,
+            newest_events: 8_192,
             checkpoint_pages: 16_000,
             max_pages: None,
         }
@@ -70,6 +75,7 @@ pub struct SqliteLog {
     head: watch::Receiver<Position>,
     counters: Arc<Counters>,
     readers: Arc<Readers>,
+    newest: Arc<Newest>,
     /// None only while it is dropped.
     tasks: Option<mpsc::Sender<Task>>,
     writer: Option<JoinHandle<()>>,
@@ -81,7 +87,14 @@ impl SqliteLog {
         let connection = open_to_write(path, &FORM)?;
         let (id, epoch) = schema::identity(&connection).map_err(|error| OpenError::of(path, &error))?;
         let counters = Arc::new(Counters::default());
-        let writer = Writer::new(path.to_owned(), connection, options.clone(), Arc::clone(&counters))?;
+        let newest = Arc::new(Newest::of(options.newest_events));
+        let writer = Writer::new(
+            path.to_owned(),
+            connection,
+            options.clone(),
+            Arc::clone(&counters),
+            Arc::clone(&newest),
+        )?;
         let head = writer.head();
         let (tasks, waiting) = mpsc::channel();
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
@@ -89,7 +102,7 @@ impl SqliteLog {
             .spawn(move || writer.run(&waiting))
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
         let readers = Arc::new(Readers::new(path.to_owned(), options));
-        Ok(Self { id, epoch, head, counters, readers, tasks: Some(tasks), writer: Some(thread) })
+        Ok(Self { id, epoch, head, counters, readers, newest, tasks: Some(tasks), writer: Some(thread) })
     }
 
     pub fn counters(&self) -> LogCounters {
@@ -213,6 +226,9 @@ impl EventLog for SqliteLog {
     ) -> Result<Page, LogError> {
         if limit == 0 {
             return Ok(Page { events: Vec::new(), next: after });
+        }
+        if let Some(page) = self.newest.page(after, limit, categories, event_types) {
+            return Ok(page);
         }
         let categories = categories.to_vec();
         let event_types: Vec<String> = event_types.iter().map(|name| (*name).to_owned()).collect();

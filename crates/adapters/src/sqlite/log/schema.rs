@@ -71,13 +71,13 @@ pub const FORM: Form = Form {
     ",
 };
 
-/// Which log this is.
 /// Whether a command was ever answered from it.
 pub fn holds_anything(connection: &Connection) -> rusqlite::Result<bool> {
     let asked = "SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM ledger)";
     connection.query_row(asked, [], |row| row.get(0))
 }
 
+/// Which log this is, and in which epoch.
 pub fn identity(connection: &Connection) -> rusqlite::Result<(LogId, u32)> {
     connection.query_row("SELECT log_id, epoch FROM meta", [], |row| {
         Ok((LogId(Uuid::from_bytes(row.get(0)?)), row.get(1)?))

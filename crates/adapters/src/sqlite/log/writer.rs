@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::SqliteLogOptions;
+use super::newest::Newest;
 use super::schema::{BLOCK, FORM};
 use crate::counters::Counters;
 use crate::sqlite::file::begin_to_write;
@@ -34,7 +35,8 @@ pub enum Task {
 
 /// What one task of a group came to, told once the group is durable.
 enum Answer {
-    Appended(Result<Appended, AppendError>),
+    /// With the position of its first event, or where the next one will stand if it has none.
+    Appended(Result<(Position, Appended), AppendError>),
     Forgotten(u64),
 }
 
@@ -46,6 +48,7 @@ pub struct Writer {
     known: Known,
     head: watch::Sender<Position>,
     counters: Arc<Counters>,
+    newest: Arc<Newest>,
     checkpointer: Checkpointer,
 }
 
@@ -73,11 +76,12 @@ impl Writer {
         connection: Connection,
         options: SqliteLogOptions,
         counters: Arc<Counters>,
+        newest: Arc<Newest>,
     ) -> Result<Self, OpenError> {
         let known = prepare(&connection, &options).map_err(|error| OpenError::of(&path, &error))?;
         let head = watch::Sender::new(position(known.last));
         let checkpointer = Checkpointer::start(&path, &FORM)?;
-        Ok(Self { path, connection: Some(connection), options, known, head, counters, checkpointer })
+        Ok(Self { path, connection: Some(connection), options, known, head, counters, newest, checkpointer })
     }
 
     pub fn head(&self) -> watch::Receiver<Position> {
@@ -144,6 +148,7 @@ impl Writer {
         // Closing rolls back; what the file holds is read anew.
         self.connection = None;
         self.known = Known::default();
+        self.newest.clear();
     }
 
     fn commit(&mut self, group: Vec<Task>) {
@@ -153,12 +158,7 @@ impl Writer {
                 self.counters.committed(started.elapsed());
                 self.checkpointer.committed();
                 self.recovered();
-                let last = position(self.known.last);
-                self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
-                for (task, answer) in group.into_iter().zip(answers) {
-                    self.count(&task, &answer);
-                    task.answer(answer);
-                }
+                self.tell(group, answers);
             }
             Err(error) => {
                 self.counters.failed();
@@ -168,9 +168,18 @@ impl Writer {
         }
     }
 
-    fn count(&self, task: &Task, answer: &Answer) {
-        if let (Task::Append { batch, .. }, Answer::Appended(Ok(_))) = (task, answer) {
-            self.counters.appended(batch.events.len(), batch.entries.len());
+    /// In this order: whoever hears of a new head finds its events, and whoever has an answer finds the head there.
+    fn tell(&self, mut group: Vec<Task>, answers: Vec<Answer>) {
+        for (task, answer) in group.iter_mut().zip(&answers) {
+            if let (Task::Append { batch, .. }, Answer::Appended(Ok((first, _)))) = (task, answer) {
+                self.counters.appended(batch.events.len(), batch.entries.len());
+                self.newest.add(batch.stream, *first, batch.expected, std::mem::take(&mut batch.events));
+            }
+        }
+        let last = position(self.known.last);
+        self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
+        for (task, answer) in group.into_iter().zip(answers) {
+            task.answer(answer);
         }
     }
 
@@ -205,7 +214,9 @@ impl Task {
     /// The caller may have gone away; what is stored is stored.
     fn answer(self, answer: Answer) {
         match (self, answer) {
-            (Self::Append { reply, .. }, Answer::Appended(result)) => drop(reply.send(result)),
+            (Self::Append { reply, .. }, Answer::Appended(result)) => {
+                drop(reply.send(result.map(|(_, appended)| appended)))
+            }
             (Self::Forget { reply, .. }, Answer::Forgotten(count)) => drop(reply.send(Ok(count))),
             (Self::Append { .. }, Answer::Forgotten(_)) | (Self::Forget { .. }, Answer::Appended(_)) => {}
         }
@@ -258,7 +269,7 @@ fn append(
     change: &Connection,
     known: &mut Known,
     batch: &Append,
-) -> rusqlite::Result<Result<Appended, AppendError>> {
+) -> rusqlite::Result<Result<(Position, Appended), AppendError>> {
     let stream = known.stream(change, batch.stream)?;
     if stream.events != batch.expected {
         return Ok(Err(AppendError::WrongRevision { actual: stream.events }));
@@ -276,13 +287,14 @@ fn append(
         }
         positions.push(position(last));
     }
+    let first = position(known.last + 1);
     for (revision, event) in (batch.expected..).zip(&batch.events) {
         known.last += 1;
         insert_event(change, known, batch.stream, stream.number, revision, event)?;
     }
     let events = stream.events + batch.events.len() as u64;
     known.remember(batch.stream, Stream { events, ..stream });
-    Ok(Ok(Appended { positions, next_revision: events }))
+    Ok(Ok((first, Appended { positions, next_revision: events })))
 }
 
 fn insert_entry(

@@ -229,6 +229,10 @@ impl<V: View> Fold<V> {
                 continue;
             }
             let Some(cached) = self.cache.get_mut(key) else { continue };
+            debug_assert!(
+                cached.row.is_none() || !V::begins(record, key),
+                "an event begins a row that is there"
+            );
             match V::apply(&mut cached.row, key, record) {
                 Ok(()) => {
                     if !std::mem::replace(&mut cached.dirty, true) {
@@ -322,7 +326,9 @@ impl<V: View> Projector for Fold<V> {
                     cached.used_in = self.batch;
                     continue;
                 }
-                missing.push(key.to_values());
+                if !V::begins(&record, &key) {
+                    missing.push(key.to_values());
+                }
                 self.cache.insert(key, Cached { row: None, dirty: false, used_in: self.batch });
             }
         }

@@ -43,6 +43,11 @@ pub trait View: Send + Sync + 'static {
     /// The keys of the rows that the event concerns, none of them twice.
     fn keys(record: &EventRecord, keys: &mut Vec<<Self::Row as Row>::Key>);
 
+    /// Whether no event before it can have made the row of this key: then none is looked for.
+    fn begins(_record: &EventRecord, _key: &<Self::Row as Row>::Key) -> bool {
+        false
+    }
+
     /// Applies the event to the row of one of its keys. Where it fails it has changed nothing.
     fn apply(
         row: &mut Option<Self::Row>,

@@ -50,6 +50,17 @@ impl View for Visits {
         }
     }
 
+    /// The visit's id is then of the event's own command. (A passage on a grant, lapsed or not, is of an earlier one.)
+    fn begins(record: &EventRecord, (facility, visit): &Key) -> bool {
+        let is_first = matches!(
+            record.event,
+            Event::Parking(
+                ParkingEvent::EntryGranted { .. } | ParkingEvent::VehicleEntered { grant: None, .. }
+            )
+        );
+        is_first && record.meta.command_id.visit(*facility) == *visit
+    }
+
     fn apply(row: &mut Option<VisitRow>, key: &Key, record: &EventRecord) -> Result<(), Unappliable> {
         let Event::Parking(event) = record.event else { return Ok(()) };
         let at = record.happened_at();

@@ -52,6 +52,11 @@ impl View for Payments {
         keys.push((record.facility(), PaymentId(record.stream.id)));
     }
 
+    /// Its stream is the payment's own.
+    fn begins(record: &EventRecord, _: &(FacilityId, PaymentId)) -> bool {
+        record.revision == 0
+    }
+
     fn apply(
         row: &mut Option<PaymentRow>,
         key: &(FacilityId, PaymentId),

@@ -85,6 +85,11 @@ impl View for Sessions {
         keys.push((record.facility(), VisitId(record.stream.id)));
     }
 
+    /// Its stream is the session's own.
+    fn begins(record: &EventRecord, _: &(FacilityId, VisitId)) -> bool {
+        record.revision == 0
+    }
+
     fn apply(
         row: &mut Option<SessionRow>,
         key: &(FacilityId, VisitId),

@@ -29,6 +29,7 @@ pub mod sessions;
 mod submit;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
@@ -109,7 +110,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 pub fn schema(api: Api) -> OctocitySchema {
     let limits = api.limits;
     let api = Arc::new(api);
-    let loaders = DataLoader::new(loaders::Rows::new(&api), tokio::spawn).max_batch_size(500);
+    // Nobody waits for others that might ask: what was asked for when the read begins is read together.
+    let loaders =
+        DataLoader::new(loaders::Rows::new(&api), tokio::spawn).max_batch_size(500).delay(Duration::ZERO);
     builder()
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)

@@ -61,8 +61,8 @@ async fn memory_and_file_give_the_same_pages() {
     for number in 0..100 {
         let (of, which) = if number % 3 == 0 { (session, 1) } else { (stream(1), 0) };
         let id = client_id(number);
-        let both = [event(id, "Noted", "a"), event(id, "Marked", "b"), event(id, "Noted", "c")].to_vec();
-        let append = Append { events: both, ..batch(of, next[which], id, &["", "", ""]) };
+        let three = [event(id, "Noted", "a"), event(id, "Marked", "b"), event(id, "Noted", "c")].to_vec();
+        let append = Append { events: three, ..batch(of, next[which], id, &["", "", ""]) };
         must_append(&log, append.clone()).await;
         // What is not stored is not read.
         assert!(matches!(log.append(append).await, Err(AppendError::WrongRevision { .. })));

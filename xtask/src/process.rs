@@ -8,6 +8,14 @@ use std::process::{Command, Stdio};
 pub fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
+    // What cargo says of this package by running it. Some build scripts look at it (ring's), and all that stands on them would be
+    // built anew whenever `cargo build` by hand and one of these steps take turns.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

@@ -181,63 +181,79 @@ pub fn page(select: &Select, partitions: i32) -> Result<Statement, StoreError> {
     Ok(statement)
 }
 
-/// What many questions may ask in one statement.
+/// What many questions may ask in one statement: the rows of some key, all of it or its beginning.
 #[cfg(feature = "postgres")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Alike {
-    /// Its places take an array each: the values of all questions for one of `columns`. A row is that of [`page`], with the
-    /// number of its question behind it.
-    pub sql: String,
-    pub columns: Vec<Column>,
-    /// Those of this question.
-    pub values: Vec<Value>,
+    table: &'static str,
+    /// Of the table, by their places: those that each question has one value for.
+    columns: Vec<usize>,
+    from_end: bool,
+    only_one: bool,
 }
 
-/// None: it is asked alone. The others are those of some key, all of it or its beginning, that have no page.
 #[cfg(feature = "postgres")]
-pub fn alike(select: &Select, partitions: i32) -> Result<Option<Alike>, StoreError> {
-    let is_plain =
-        select.order.is_empty() && select.after.is_none() && select.before.is_none() && !select.count;
-    if !is_plain || select.filters.is_empty() || !matches!(select.limit, 1 | usize::MAX) {
-        return Ok(None);
+impl Alike {
+    /// With the values of this question. None: it is asked alone.
+    pub fn of(select: &Select) -> Result<Option<(Self, Vec<Value>)>, StoreError> {
+        let is_plain =
+            select.order.is_empty() && select.after.is_none() && select.before.is_none() && !select.count;
+        if !is_plain || select.filters.is_empty() || !matches!(select.limit, 1 | usize::MAX) {
+            return Ok(None);
+        }
+        let (mut columns, mut values) = (Vec::new(), Vec::new());
+        for filter in &select.filters {
+            let value = match filter {
+                Filter::Eq(_, value) => value,
+                Filter::In(_, one) if one.len() == 1 => &one[0],
+                _ => return Ok(None),
+            };
+            columns.push(select.index(filter.column())?);
+            values.push(value.clone());
+        }
+        let (table, from_end, only_one) = (select.table.name, select.from_end, select.limit == 1);
+        Ok(Some((Self { table, columns, from_end, only_one }, values)))
     }
-    let (mut columns, mut values) = (Vec::new(), Vec::new());
-    for filter in &select.filters {
-        let value = match filter {
-            Filter::Eq(_, value) => value,
-            Filter::In(_, one) if one.len() == 1 => &one[0],
-            _ => return Ok(None),
-        };
-        columns.push(select.table.columns[select.index(filter.column())?]);
-        values.push(value.clone());
+
+    /// The columns that the questions have values for.
+    pub fn asked(&self, table: &Table) -> Vec<Column> {
+        self.columns.iter().map(|column| table.columns[*column]).collect()
     }
-    let mut sql = format!(
-        "SELECT page.*, place.*, asked.asked_no FROM (SELECT (SELECT CASE count(*) WHEN {partitions} THEN min(position) \
-         ELSE 0 END FROM checkpoints WHERE view = '{}'), NULL::BIGINT) AS place (of_view, of_all), unnest(",
-        select.table.name
-    );
-    for (number, column) in columns.iter().enumerate() {
-        let comma = if number == 0 { "" } else { ", " };
-        // In a query of its own the array's length is none that could be planned for, anew each time.
-        let _ = write!(sql, "{comma}(SELECT ${}::{})", number + 1, Dialect::array(column.kind));
+
+    /// Its places take an array each: the values of all questions for one of the [columns](Self::asked). A row is that of
+    /// [`page`], with the number of its question behind it. `select`: one of the questions.
+    pub fn sql(&self, select: &Select, partitions: i32) -> Result<String, StoreError> {
+        let columns = self.asked(select.table);
+        let mut sql = format!(
+            "SELECT page.*, place.*, asked.asked_no FROM (SELECT (SELECT CASE count(*) WHEN {partitions} THEN min(position) \
+             ELSE 0 END FROM checkpoints WHERE view = '{}'), NULL::BIGINT) AS place (of_view, of_all), unnest(",
+            self.table
+        );
+        for (number, column) in columns.iter().enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            // In a query of its own the array's length is none that could be planned for, anew each time.
+            let _ = write!(sql, "{comma}(SELECT ${}::{})", number + 1, Dialect::array(column.kind));
+        }
+        let asked =
+            (1..=columns.len()).map(|number| format!("asked_{number}")).collect::<Vec<_>>().join(", ");
+        let _ = write!(
+            sql,
+            ") WITH ORDINALITY AS asked ({asked}, asked_no) LEFT JOIN LATERAL (SELECT {} FROM {} WHERE TRUE",
+            self::columns(select.table),
+            self.table
+        );
+        for (number, column) in columns.iter().enumerate() {
+            let _ = write!(sql, " AND {} = asked.asked_{}", quoted(column.name), number + 1);
+        }
+        let order = order(Dialect::Postgres, select)?;
+        let _ = write!(sql, " ORDER BY {order}");
+        if self.only_one {
+            // One more than asked for, as on every page.
+            sql.push_str(" LIMIT 2");
+        }
+        let _ = write!(sql, ") AS page ON TRUE ORDER BY asked_no, {order}");
+        Ok(sql)
     }
-    let asked = (1..=columns.len()).map(|number| format!("asked_{number}")).collect::<Vec<_>>().join(", ");
-    let _ = write!(
-        sql,
-        ") WITH ORDINALITY AS asked ({asked}, asked_no) LEFT JOIN LATERAL (SELECT {} FROM {} WHERE TRUE",
-        self::columns(select.table),
-        select.table.name
-    );
-    for (number, column) in columns.iter().enumerate() {
-        let _ = write!(sql, " AND {} = asked.asked_{}", quoted(column.name), number + 1);
-    }
-    let order = order(Dialect::Postgres, select)?;
-    let _ = write!(sql, " ORDER BY {order}");
-    if select.limit == 1 {
-        // One more than asked for, as on every page.
-        sql.push_str(" LIMIT 2");
-    }
-    let _ = write!(sql, ") AS page ON TRUE ORDER BY asked_no, {order}");
-    Ok(Some(Alike { sql, columns, values }))
 }
 
 fn rows(statement: &mut Statement, select: &Select) -> Result<(), StoreError> {

@@ -68,7 +68,7 @@ impl PostgresRows {
 
     /// Writers that share so many partitions.
     pub fn of_partitions(database: Database, partitions: i32) -> Self {
-        let together = Together::new(database.clone());
+        let together = Together::new(database.clone(), partitions);
         Self { database, partitions, together }
     }
 }
@@ -199,7 +199,7 @@ async fn write_batch(
     Ok(None)
 }
 
-/// What a statement of [`sql::page`] brought, or one of [`sql::alike`] for one question.
+/// What a statement of [`sql::page`] brought, or one of [`sql::Alike`] for one question.
 pub fn selected(rows: &[Row], select: &Select) -> Result<Selected, Fault> {
     let columns = select.table.columns;
     let of_all = rows.first().ok_or_else(|| Fault::unreadable("a page came without its position"))?;
@@ -255,9 +255,8 @@ impl RowStore for PostgresRows {
 
     async fn select(&self, select: Select) -> Result<Selected, StoreError> {
         let table = select.table;
-        if let Some(alike) = sql::alike(&select, self.partitions)? {
-            let answer = self.together.ask(select, alike).await;
-            return answer.map_err(|fault| fault.about(table));
+        if let Some((alike, values)) = sql::Alike::of(&select)? {
+            return self.together.ask(select, alike, values).await;
         }
         let page = sql::page(&select, self.partitions)?;
         let read = self.database.read(|| async {

@@ -2,10 +2,11 @@
 //! under way. Who asks alone waits for nobody.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use octocity_projections::{Select, Selected, Value};
+use octocity_projections::{Select, Selected, StoreError, Value};
 use tokio::sync::oneshot;
 
 use super::bulk::{arrays, borrowed};
@@ -23,12 +24,13 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 pub struct Together {
     database: Database,
-    /// By the statement. There are few: they differ by table and filters.
-    lines: Mutex<HashMap<String, Line>>,
+    partitions: i32,
+    /// There are few: they differ by table and filters.
+    lines: Mutex<HashMap<Alike, Line>>,
 }
 
-#[derive(Default)]
 struct Line {
+    sql: Arc<str>,
     asked: Vec<Asked>,
     under_way: usize,
 }
@@ -39,47 +41,47 @@ struct Asked {
 }
 
 impl Together {
-    pub fn new(database: Database) -> Arc<Self> {
-        Arc::new(Self { database, lines: Mutex::default() })
+    /// Of rows that so many partitions write.
+    pub fn new(database: Database, partitions: i32) -> Arc<Self> {
+        Arc::new(Self { database, partitions, lines: Mutex::default() })
     }
 
-    pub async fn ask(self: &Arc<Self>, select: Select, alike: Alike) -> Result<Selected, Fault> {
+    pub async fn ask(
+        self: &Arc<Self>,
+        select: Select,
+        alike: Alike,
+        values: Vec<Value>,
+    ) -> Result<Selected, StoreError> {
+        let table = select.table;
         let (answer, answered) = oneshot::channel();
-        let is_next = {
+        let next = {
             let mut lines = self.lines();
-            let line = lines.entry(alike.sql.clone()).or_default();
-            line.asked.push(Asked { values: alike.values.clone(), answer });
-            line.under_way < UNDER_WAY && {
+            let line = match lines.entry(alike.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let sql = alike.sql(&select, self.partitions)?.into();
+                    new.insert(Line { sql, asked: Vec::new(), under_way: 0 })
+                }
+            };
+            line.asked.push(Asked { values, answer });
+            (line.under_way < UNDER_WAY).then(|| {
                 line.under_way += 1;
-                true
-            }
+                Arc::clone(&line.sql)
+            })
         };
-        if is_next {
+        if let Some(sql) = next {
             // On its own: whoever asked may go away, and others wait for the same statement.
-            let turn = Turn { of: Arc::clone(self), select, alike, is_over: false };
+            let turn = Turn { of: Arc::clone(self), select, alike, sql, is_over: false };
             tokio::spawn(async move { turn.answer_all().await });
         }
-        answered.await.unwrap_or_else(|_| Err(Fault::unreachable("the question was not answered")))
+        let answered = answered.await;
+        let answer = answered.unwrap_or_else(|_| Err(Fault::unreachable("the question was not answered")));
+        answer.map_err(|fault| fault.about(table))
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
+    fn lines(&self) -> MutexGuard<'_, HashMap<Alike, Line>> {
         // Whole between any two statements that could panic.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn read(
-        &self,
-        select: &Select,
-        alike: &Alike,
-        asked: &[Vec<Value>],
-    ) -> Result<Vec<Selected>, Fault> {
-        let client = self.database.client().await?;
-        let values = arrays(&alike.columns, asked);
-        let statement = client.prepare_cached(&alike.sql).await?;
-        let rows = client.query(&statement, &borrowed(&values)).await?;
-        let number = select.table.columns.len() + 2;
-        let answers = rows.chunk_by(|one, next| one.get::<_, i64>(number) == next.get::<_, i64>(number));
-        answers.map(|rows| selected(rows, select)).collect()
     }
 }
 
@@ -88,6 +90,7 @@ struct Turn {
     of: Arc<Together>,
     select: Select,
     alike: Alike,
+    sql: Arc<str>,
     is_over: bool,
 }
 
@@ -97,9 +100,8 @@ impl Turn {
             let (values, waiting): (Vec<_>, Vec<_>) =
                 asked.into_iter().map(|Asked { values, answer }| (values, answer)).unzip();
             let read = || async {
-                let answers = self.of.read(&self.select, &self.alike, &values);
                 let late = |_| Fault::unreachable("a question was not answered in time");
-                tokio::time::timeout(ANSWER, answers).await.map_err(late)?
+                tokio::time::timeout(ANSWER, self.read(&values)).await.map_err(late)?
             };
             match self.of.database.read(read).await {
                 // Who went away meanwhile asks no more.
@@ -111,10 +113,21 @@ impl Turn {
         }
     }
 
+    async fn read(&self, asked: &[Vec<Value>]) -> Result<Vec<Selected>, Fault> {
+        let Self { select, alike, sql, .. } = self;
+        let client = self.of.database.client().await?;
+        let values = arrays(&alike.asked(select.table), asked);
+        let statement = client.prepare_cached(sql).await?;
+        let rows = client.query(&statement, &borrowed(&values)).await?;
+        let number = select.table.columns.len() + 2;
+        let answers = rows.chunk_by(|one, next| one.get::<_, i64>(number) == next.get::<_, i64>(number));
+        answers.map(|rows| selected(rows, select)).collect()
+    }
+
     /// None: nobody waits, and the turn is over from this moment on.
     fn next(&mut self) -> Option<Vec<Asked>> {
         let mut lines = self.of.lines();
-        let line = lines.get_mut(&self.alike.sql)?;
+        let line = lines.get_mut(&self.alike)?;
         line.asked.retain(|asked| !asked.answer.is_closed());
         if line.asked.is_empty() {
             line.under_way -= 1;
@@ -132,7 +145,7 @@ impl Drop for Turn {
         if self.is_over {
             return;
         }
-        if let Some(line) = self.of.lines().get_mut(&self.alike.sql) {
+        if let Some(line) = self.of.lines().get_mut(&self.alike) {
             line.under_way -= 1;
             line.asked.clear();
         }

@@ -27,10 +27,10 @@ pub use state::ApiState;
 /// All routes: `/graphql`, `/graphiql`, `/`, `/health/live`, `/health/ready`, `/metrics`.
 pub fn router(state: ApiState) -> axum::Router {
     let ApiState { handler, log, models, clock, auth, limits, listen, closing, probes, page } = state;
-    let schema =
-        graphql::schema(graphql::Api { handler, log, models, clock, limits, probes: Arc::clone(&probes) });
+    let schemas =
+        graphql::schemas(graphql::Api { handler, log, models, clock, limits, probes: Arc::clone(&probes) });
     let transport =
-        http::transport::Transport::new(Arc::new(schema), graphql::STATES, auth, limits, listen, closing);
+        http::transport::Transport::new(Arc::new(schemas), graphql::STATES, auth, limits, listen, closing);
     http::routes(transport, probes, page)
 }
 

@@ -38,7 +38,7 @@ use octocity_log::EventLog;
 use octocity_projections::ReadModels;
 
 use crate::http::Probes;
-use crate::http::executor::Begin;
+use crate::http::executor::{Beside, HEAVY, Schemas};
 use crate::limits::Limits;
 
 /// What resolvers work with.
@@ -52,7 +52,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Every request has it: [`schema`] puts it there.
+    /// Every request has it: [`schemas`] puts it there.
     fn of<'a>(context: &Context<'a>) -> &'a Arc<Self> {
         context.data_unchecked::<Arc<Self>>()
     }
@@ -101,26 +101,31 @@ pub const STATES: &[(&str, &str)] = &[("occupancy", "facilities"), ("visit", "id
 
 pub type OctocitySchema = Schema<Query, Mutation, Subscription>;
 
-fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+type Builder = SchemaBuilder<Query, Mutation, Subscription>;
+
+fn builder() -> Builder {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .extension(Begin::default())
-        .extension(keys::KnownKeys)
 }
 
-pub fn schema(api: Api) -> OctocitySchema {
+pub fn schemas(api: Api) -> Schemas<OctocitySchema> {
     let limits = api.limits;
     let api = Arc::new(api);
-    // Nobody waits for others that might ask: what was asked for when the read begins is read together.
-    let loaders =
-        DataLoader::new(loaders::Rows::new(&api), tokio::spawn).max_batch_size(500).delay(Duration::ZERO);
-    builder()
-        .limit_depth(limits.depth)
-        .limit_complexity(limits.complexity)
-        .limit_recursive_depth(limits.document_nesting)
-        .limit_directives(16)
-        .data(loaders)
-        .data(api)
-        .finish()
+    let of = |builder: Builder, complexity: usize| {
+        // Nobody waits for others that might ask: what was asked for when the read begins is read together.
+        let loaders =
+            DataLoader::new(loaders::Rows::new(&api), tokio::spawn).max_batch_size(500).delay(Duration::ZERO);
+        builder
+            .limit_depth(limits.depth)
+            .limit_complexity(complexity)
+            .limit_recursive_depth(limits.document_nesting)
+            .limit_directives(16)
+            .data(loaders)
+            .data(Arc::clone(&api))
+            .finish()
+    };
+    let light = of(builder(), limits.complexity.min(HEAVY - 1));
+    let any = builder().extension(Beside::default()).extension(keys::KnownKeys);
+    Schemas::new(light, of(any, limits.complexity))
 }
 
 /// The schema as text, its types in the order of their names.

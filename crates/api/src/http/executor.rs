@@ -3,79 +3,146 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation};
-use async_graphql::{ObjectType, Request, Response, Schema, ServerError, SubscriptionType, ValidationResult};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{
+    ObjectType, Request, Response, Schema, ServerError, SubscriptionType, ValidationResult, Value, Variables,
+};
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, StreamExt};
+use octocity_log::Actor;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+
+use super::transport::AfterHeader;
+
+/// A request whose document was parsed and keeps the limits.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub document: Arc<ExecutableDocument>,
+    pub operation_name: Option<String>,
+    pub variables: Variables,
+    pub actor: Actor,
+    pub after: Option<AfterHeader>,
+}
+
+impl Asked {
+    /// As a schema takes it, which keeps it.
+    fn request(&self) -> Request {
+        // Nobody looks at the text of a document that is parsed.
+        let mut request = Request::new("").variables(self.variables.clone()).data(self.actor.clone());
+        request.operation_name.clone_from(&self.operation_name);
+        request.set_parsed_query(ExecutableDocument::clone(&self.document));
+        match &self.after {
+            Some(after) => request.data(after.clone()),
+            None => request,
+        }
+    }
+}
+
+pub struct Answer {
+    pub response: Response,
+    /// Whether execution began. If not, the response has no `data` at all (GraphQL specification, section 7.1), and
+    /// its HTTP status says so.
+    pub begun: bool,
+}
+
+/// What is wrong with a document has no path; what is wrong with a field's arguments or its answer has one.
+fn has_begun(response: &Response) -> bool {
+    let of_document =
+        !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty());
+    !(of_document && response.data == Value::Null)
+}
 
 /// A schema whose types are forgotten.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
-    async fn execute(&self, request: Request) -> Response;
-    fn stream(&self, request: Request) -> BoxStream<'static, Response>;
+    async fn execute(&self, asked: Asked) -> Answer;
+    fn stream(&self, asked: Asked) -> BoxStream<'static, Answer>;
+}
+
+/// Of this complexity on a request is heavy; one below it computes for some milliseconds at most.
+pub const HEAVY: usize = 2_000;
+
+/// One schema twice. Extensions cost each field and each item of a list an allocation and more, so whatever is light and
+/// faultless is answered without them.
+pub struct Schemas<S> {
+    /// Takes no request that is [`HEAVY`].
+    light: S,
+    /// Takes all of them, and says best what is wrong with one.
+    any: S,
+}
+
+impl<S> Schemas<S> {
+    pub const fn new(light: S, any: S) -> Self {
+        Self { light, any }
+    }
 }
 
 #[async_trait]
-impl<Q, M, S> Executor for Schema<Q, M, S>
+impl<Q, M, S> Executor for Schemas<Schema<Q, M, S>>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    async fn execute(&self, request: Request) -> Response {
-        Schema::execute(self, request).await
+    async fn execute(&self, asked: Asked) -> Answer {
+        let mut response = self.light.execute(asked.request()).await;
+        if !has_begun(&response) {
+            response = self.any.execute(asked.request()).await;
+        }
+        Answer { begun: has_begun(&response), response }
     }
-    fn stream(&self, request: Request) -> BoxStream<'static, Response> {
-        self.execute_stream(request)
+
+    fn stream(&self, asked: Asked) -> BoxStream<'static, Answer> {
+        let any = self.any.clone();
+        let mut answers = self.light.execute_stream(asked.request());
+        let answers = async_stream::stream! {
+            let mut first = answers.next().await;
+            if first.as_ref().is_some_and(|first| !has_begun(first)) {
+                answers = any.execute_stream(asked.request());
+                first = answers.next().await;
+            }
+            let Some(first) = first else { return };
+            // A stream that cannot begin says so first, with the path of its field.
+            yield Answer { begun: first.errors.is_empty() || first.data != Value::Null, response: first };
+            while let Some(response) = answers.next().await {
+                yield Answer { begun: true, response };
+            }
+        };
+        answers.boxed()
     }
 }
 
-/// Whether execution began. If not, the response has no `data` at all (GraphQL specification, section 7.1), and
-/// its HTTP status says so. One is put into each request's data.
-#[derive(Clone, Default)]
-pub struct Begun(Arc<AtomicBool>);
-
-impl Begun {
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Of this complexity on a request is heavy; one below it computes for some milliseconds at most.
-const HEAVY: usize = 2_000;
-
-/// Begins the execution of what passed validation: sets [`Begun`], and runs a heavy request beside the runtime's
-/// workers, so that whoever stands at a gate waits for no analyst. Every schema that is served needs it.
-pub struct Begin {
+/// Runs a heavy request beside the runtime's workers, so that whoever stands at a gate waits for no analyst.
+pub struct Beside {
     /// Half of the processors may work at heavy requests; further ones wait.
     heavy: Arc<Semaphore>,
 }
 
-impl Default for Begin {
+impl Default for Beside {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self { heavy: Arc::new(Semaphore::new(processors.div_ceil(2))) }
     }
 }
 
-impl ExtensionFactory for Begin {
+impl ExtensionFactory for Beside {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Beginning { heavy: Arc::clone(&self.heavy), complexity: AtomicUsize::new(0) })
+        Arc::new(Weighed { heavy: Arc::clone(&self.heavy), complexity: AtomicUsize::new(0) })
     }
 }
 
-/// That of one request.
-struct Beginning {
+/// One request.
+struct Weighed {
     heavy: Arc<Semaphore>,
     complexity: AtomicUsize,
 }
 
 #[async_trait]
-impl Extension for Beginning {
+impl Extension for Weighed {
     async fn validation(
         &self,
         context: &ExtensionContext<'_>,
@@ -92,9 +159,6 @@ impl Extension for Beginning {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        if let Some(begun) = context.data_opt::<Begun>() {
-            begun.0.store(true, Ordering::Relaxed);
-        }
         // A runtime of one thread has nobody to leave its other tasks to.
         let one_thread = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
         if one_thread || self.complexity.load(Ordering::Relaxed) < HEAVY {
@@ -112,6 +176,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use std::time::Duration;
 
+    use async_graphql::parser::parse_query;
     use async_graphql::{EmptyMutation, EmptySubscription, Object};
 
     use super::*;
@@ -129,11 +194,63 @@ mod tests {
         }
     }
 
+    /// Counts what is executed.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    #[Object]
+    impl Counting {
+        async fn done(&self) -> usize {
+            self.0.fetch_add(1, Ordering::Relaxed) + 1
+        }
+        async fn failed(&self) -> async_graphql::Result<bool> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err("so it is".into())
+        }
+        #[graphql(complexity = "HEAVY")]
+        async fn heavy(&self) -> usize {
+            self.0.fetch_add(1, Ordering::Relaxed) + 1
+        }
+    }
+
+    fn asked(document: &str) -> Asked {
+        Asked {
+            document: Arc::new(parse_query(document).unwrap()),
+            operation_name: None,
+            variables: Variables::default(),
+            actor: Actor::new("test"),
+            after: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_begins_is_executed_once_and_what_does_not_is_put_to_the_other_schema() {
+        for (document, begun, executed) in [
+            ("{ done }", true, 1),
+            ("{ failed }", true, 1),
+            ("{ done failed }", true, 2),
+            ("{ heavy }", true, 1),
+            ("{ unknown }", false, 0),
+            ("query ($n: Int!) { done }", false, 0),
+        ] {
+            let counting = Arc::new(Counting::default());
+            let of = |complexity| {
+                Schema::build(Arc::clone(&counting), EmptyMutation, EmptySubscription)
+                    .limit_complexity(complexity)
+                    .finish()
+            };
+            let schemas = Schemas::new(of(HEAVY - 1), of(10 * HEAVY));
+            let answer = schemas.execute(asked(document)).await;
+            assert_eq!(answer.begun, begun, "{document}: {:?}", answer.response);
+            assert_eq!(counting.0.load(Ordering::Relaxed), executed, "{document}");
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_heavy_request_holds_no_worker() {
         let (done, until) = channel();
         let query = Query { until: Mutex::new(until) };
-        let schema = Schema::build(query, EmptyMutation, EmptySubscription).extension(Begin::default());
+        let schema = Schema::build(query, EmptyMutation, EmptySubscription).extension(Beside::default());
         let schema = schema.finish();
         let heavy = tokio::spawn(async move { schema.execute("{ compute }").await });
         let light = tokio::spawn(async move {

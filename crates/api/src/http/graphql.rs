@@ -85,29 +85,28 @@ async fn serve(transport: &Transport, parts: &Parts, parameters: Parameters, med
         return unauthenticated(media);
     };
     let after = header_text(&parts.headers, AFTER_HEADER).map(|token| AfterHeader(token.to_owned()));
-    let ready = match transport.ready(parameters, actor, after) {
-        Ok(ready) => ready,
+    let prepared = match transport.prepare(parameters, actor, after) {
+        Ok(prepared) => prepared,
         Err(error) if media == Media::EventStream => return sse::request_error(*error),
         Err(error) => return response::request_error(*error, media),
     };
-    if parts.method == Method::GET && ready.operation == OperationType::Mutation {
+    if parts.method == Method::GET && prepared.operation == OperationType::Mutation {
         return not_allowed("POST", "Send mutations by POST.", media);
     }
     if media == Media::EventStream {
         return match transport.stream_place() {
-            Some(place) => sse::respond(transport, ready, place),
+            Some(place) => sse::respond(transport, prepared, place),
             None => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 response::http_error(status, Code::TooManyStreams, TOO_MANY_STREAMS, media)
             }
         };
     }
-    if ready.operation == OperationType::Subscription {
+    if prepared.operation == OperationType::Subscription {
         let sentence = "Subscribe with 'Accept: text/event-stream' or over a WebSocket.";
         return response::http_error(StatusCode::NOT_ACCEPTABLE, Code::BadRequest, sentence, media);
     }
-    let answer = transport.executor.execute(ready.request).await;
-    response::graphql(answer, ready.begun.get(), media)
+    response::graphql(transport.executor.execute(prepared.asked).await, media)
 }
 
 fn is_upgrade(headers: &HeaderMap) -> bool {

@@ -1,11 +1,15 @@
 //! A GraphQL request out of an HTTP one (GraphQL over HTTP, sections "GET" and "POST").
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, ServerError, Variables};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{ServerError, Variables};
 use axum::http::{HeaderMap, StatusCode, header};
+use octocity_log::Actor;
 use serde_json::{Map, Value};
 
+use super::executor::Asked;
 use super::operation::{self, States};
+use super::shared::Question;
+use super::transport::AfterHeader;
 use crate::limits::Documents;
 
 /// The parameters of a well-formed request, its document not yet read.
@@ -136,28 +140,32 @@ fn decode_component(text: &str) -> Result<String, Malformed> {
     String::from_utf8(bytes).map_err(|_| malformed())
 }
 
-/// A request whose document was parsed and keeps the limits.
+/// What a request asks, and how.
 pub struct Prepared {
-    pub request: Request,
+    pub asked: Asked,
     pub operation: OperationType,
-    /// Each message of the subscription is the whole state of one thing.
-    pub tells_one_state: bool,
+    /// Of a subscription each of whose messages is the whole state of one thing.
+    pub question: Option<Question>,
 }
 
 impl Parameters {
-    pub fn prepare(self, documents: &Documents, states: States) -> Result<Prepared, Box<ServerError>> {
+    pub fn prepare(
+        self,
+        documents: &Documents,
+        states: States,
+        actor: Actor,
+        after: Option<AfterHeader>,
+    ) -> Result<Prepared, Box<ServerError>> {
         let document = documents.parsed(&self.query)?;
         let chosen = operation::chosen(&document, self.operation_name.as_deref())?;
         operation::check_subscriptions(&document)?;
-        let (operation, variables) = (chosen.ty, self.variables.as_ref());
-        let tells_one_state = operation::tells_one_state(chosen, variables, states);
-        let mut request = Request::new(self.query);
-        request.operation_name = self.operation_name;
-        if let Some(variables) = self.variables {
-            request.variables = Variables::from_json(Value::Object(variables));
-        }
-        request.set_parsed_query(ExecutableDocument::clone(&document));
-        Ok(Prepared { request, operation, tells_one_state })
+        let operation = chosen.ty;
+        let tells_one_state = operation::tells_one_state(chosen, self.variables.as_ref(), states);
+        let variables = self.variables.map(|variables| Variables::from_json(Value::Object(variables)));
+        let (variables, operation_name) = (variables.unwrap_or_default(), self.operation_name);
+        let asked = Asked { document, operation_name, variables, actor, after };
+        let question = tells_one_state.then(|| Question::of(self.query, &asked)).flatten();
+        Ok(Prepared { asked, operation, question })
     }
 }
 
@@ -206,7 +214,8 @@ mod tests {
             ..Parameters::default()
         };
         let of = |name| {
-            ask(name).prepare(&Documents::new(Limits::default()), &[]).map(|prepared| prepared.operation)
+            let documents = Documents::new(Limits::default());
+            ask(name).prepare(&documents, &[], Actor::new("test"), None).map(|prepared| prepared.operation)
         };
         assert_eq!(of(Some("B")).unwrap(), OperationType::Mutation);
         assert!(of(None).is_err());

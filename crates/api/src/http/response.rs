@@ -8,6 +8,7 @@ use octocity_domain::card_numbers::holds_card_number;
 use serde::Serialize;
 
 use super::accept::Media;
+use super::executor::Answer;
 use crate::faults::{Code, coded};
 
 /// `data` is left out where execution never began.
@@ -57,7 +58,7 @@ fn of_scalar(message: &str) -> Option<String> {
     Some(format!("{scalar}: {said}."))
 }
 
-pub fn graphql(mut response: GraphqlResponse, begun: bool, media: Media) -> Response {
+pub fn graphql(Answer { mut response, begun }: Answer, media: Media) -> Response {
     let status = match (begun, media) {
         (false, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
@@ -67,7 +68,7 @@ pub fn graphql(mut response: GraphqlResponse, begun: bool, media: Media) -> Resp
 
 /// A request error: nothing was executed.
 pub fn request_error(error: ServerError, media: Media) -> Response {
-    graphql(GraphqlResponse::from_errors(vec![error]), false, media)
+    graphql(Answer { response: GraphqlResponse::from_errors(vec![error]), begun: false }, media)
 }
 
 /// What is wrong with the HTTP request itself, with its status whatever the media type.

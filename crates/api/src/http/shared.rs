@@ -7,14 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_graphql::{Request, Response, ServerError};
+use async_graphql::ServerError;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 use octocity_log::Actor;
 use tokio::sync::watch;
 
-use super::executor::Begun;
+use super::executor::{Answer, Asked};
 use super::response::body;
-use super::transport::AfterHeader;
 
 /// How long a state rests after it was told, for each of its readers but one: so that what thousands watch changes a few
 /// times a second and leaves the cores to the others.
@@ -32,13 +31,14 @@ pub struct Question {
 }
 
 impl Question {
-    pub fn of(request: &Request, actor: &Actor, after: Option<&AfterHeader>) -> Option<Self> {
+    /// None: its variables cannot be compared.
+    pub fn of(query: String, asked: &Asked) -> Option<Self> {
         Some(Self {
-            actor: actor.clone(),
-            query: request.query.clone(),
-            operation_name: request.operation_name.clone(),
-            variables: serde_json::to_string(&request.variables).ok()?,
-            after: after.map(|after| after.0.clone()),
+            actor: asked.actor.clone(),
+            query,
+            operation_name: asked.operation_name.clone(),
+            variables: serde_json::to_string(&asked.variables).ok()?,
+            after: asked.after.as_ref().map(|after| after.0.clone()),
         })
     }
 }
@@ -53,9 +53,9 @@ pub struct Told {
 }
 
 impl Told {
-    pub fn of(mut answer: Response, begun: &Begun) -> Self {
-        let text = body(&mut answer, begun.get()).into();
-        let refused = (!begun.get()).then(|| answer.errors.into());
+    pub fn of(Answer { mut response, begun }: Answer) -> Self {
+        let text = body(&mut response, begun).into();
+        let refused = (!begun).then(|| response.errors.into());
         Self { text, refused }
     }
 }

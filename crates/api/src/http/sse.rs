@@ -15,14 +15,15 @@ use futures_util::stream::{Stream, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::accept::Media;
+use super::request::Prepared;
 use super::response;
-use super::transport::{Ready, Transport, closed};
+use super::transport::{Transport, closed};
 
 /// How often a comment shows that a silent stream is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
-pub fn respond(transport: &Transport, ready: Ready, place: OwnedSemaphorePermit) -> Response {
-    let mut answers = transport.answers(ready);
+pub fn respond(transport: &Transport, prepared: Prepared, place: OwnedSemaphorePermit) -> Response {
+    let mut answers = transport.answers(prepared);
     let closing = transport.closing.clone();
     event_stream(async_stream::stream! {
         let _place = place;

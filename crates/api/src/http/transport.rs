@@ -3,16 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use octocity_log::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::executor::{Begun, Executor};
+use super::executor::Executor;
 use super::operation::States;
 use super::request::{Parameters, Prepared};
-use super::shared::{Question, Shared, Told};
+use super::shared::{Shared, Told};
 use crate::auth::Auth;
 use crate::faults::{Code, coded};
 use crate::limits::{Documents, Limits};
@@ -36,15 +35,6 @@ pub struct Transport {
 #[derive(Clone, Debug)]
 pub struct AfterHeader(pub String);
 
-/// An executable request and whether its execution began.
-pub struct Ready {
-    pub request: Request,
-    pub begun: Begun,
-    pub operation: OperationType,
-    /// Of a subscription that may be answered together with others.
-    question: Option<Question>,
-}
-
 impl Transport {
     pub fn new(
         executor: Arc<dyn Executor>,
@@ -65,33 +55,23 @@ impl Transport {
         self.streams.clone().try_acquire_owned().ok()
     }
 
-    pub fn ready(
+    pub fn prepare(
         &self,
         parameters: Parameters,
         actor: Actor,
         after: Option<AfterHeader>,
-    ) -> Result<Ready, Box<async_graphql::ServerError>> {
-        let Prepared { request, operation, tells_one_state } =
-            parameters.prepare(&self.documents, self.states)?;
-        let question = tells_one_state.then(|| Question::of(&request, &actor, after.as_ref())).flatten();
-        let begun = Begun::default();
-        let mut request = request.data(actor).data(begun.clone());
-        if let Some(after) = after {
-            request = request.data(after);
-        }
-        Ok(Ready { request, begun, operation, question })
+    ) -> Result<Prepared, Box<async_graphql::ServerError>> {
+        parameters.prepare(&self.documents, self.states, actor, after)
     }
 
     /// What it comes to: of a subscription many answers, of others one.
-    pub fn answers(&self, ready: Ready) -> BoxStream<'static, Told> {
-        let Ready { request, begun, operation, question } = ready;
+    pub fn answers(&self, prepared: Prepared) -> BoxStream<'static, Told> {
+        let Prepared { asked, operation, question } = prepared;
         let executor = Arc::clone(&self.executor);
         let ask = move || match operation {
-            OperationType::Subscription => {
-                executor.stream(request).map(move |answer| Told::of(answer, &begun)).boxed()
-            }
+            OperationType::Subscription => executor.stream(asked).map(Told::of).boxed(),
             OperationType::Query | OperationType::Mutation => {
-                stream::once(async move { Told::of(executor.execute(request).await, &begun) }).boxed()
+                stream::once(async move { Told::of(executor.execute(asked).await) }).boxed()
             }
         };
         match question {

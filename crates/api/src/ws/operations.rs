@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use futures_util::stream::{AbortHandle, BoxStream, SelectAll, Stream, StreamExt, abortable};
 
 use super::message;
+use crate::http::request::Prepared;
 use crate::http::shared::Told;
-use crate::http::transport::{Ready, Transport};
+use crate::http::transport::Transport;
 
 #[derive(Default)]
 pub struct Operations {
@@ -35,8 +36,8 @@ impl Operations {
         self.aborts.len()
     }
 
-    pub fn start(&mut self, transport: &Transport, id: String, ready: Ready) {
-        let (answers, abort) = abortable(steps(transport, id.clone(), ready));
+    pub fn start(&mut self, transport: &Transport, id: String, prepared: Prepared) {
+        let (answers, abort) = abortable(steps(transport, id.clone(), prepared));
         self.running.push(answers.boxed());
         self.aborts.insert(id, abort);
     }
@@ -61,8 +62,8 @@ impl Operations {
     }
 }
 
-fn steps(transport: &Transport, id: String, ready: Ready) -> impl Stream<Item = Step> + use<> {
-    let mut answers = transport.answers(ready);
+fn steps(transport: &Transport, id: String, prepared: Prepared) -> impl Stream<Item = Step> + use<> {
+    let mut answers = transport.answers(prepared);
     async_stream::stream! {
         while let Some(Told { text, refused }) = answers.next().await {
             // A response before execution began ends the operation with `error`, and no `complete` follows.

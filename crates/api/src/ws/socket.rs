@@ -120,9 +120,9 @@ impl Connection {
         if self.operations.count() >= self.transport.limits.operations_per_socket {
             return self.send_text(message::error(&id, &[*too_many_streams()])).await;
         }
-        match self.transport.ready(parameters, actor, None) {
-            Ok(ready) => {
-                self.operations.start(&self.transport, id, ready);
+        match self.transport.prepare(parameters, actor, None) {
+            Ok(prepared) => {
+                self.operations.start(&self.transport, id, prepared);
                 Ok(())
             }
             Err(error) => self.send_text(message::error(&id, &[*error])).await,

@@ -176,7 +176,7 @@ async fn a_lapsed_grant_gives_its_place_back() {
 async fn a_presumed_end_is_in_review_until_it_is_judged() {
     let scene = [(0, entered(1, None)), (50, presumed_left(1))];
     let presumed = visit_row(&given(&scene).await, 1).await;
-    assert_eq!((presumed.status, presumed.needs_review), (VisitStatus::PresumedLeft, true));
+    assert_eq!((presumed.status, presumed.needs_review), (VisitStatus::PresumedLeft, Some(true)));
     assert_eq!(
         (presumed.end_kind, presumed.review_reason.as_deref()),
         (Some(EndKind::Presumed), Some("RE_ENTRY"))
@@ -189,7 +189,7 @@ async fn a_presumed_end_is_in_review_until_it_is_judged() {
     let confirmed = judge(Reconciliation::Confirmed, 0).await;
     assert_eq!(
         (confirmed.status, confirmed.ended_at, confirmed.needs_review),
-        (VisitStatus::Left, Some(at(50)), false)
+        (VisitStatus::Left, Some(at(50)), None)
     );
     let inside = judge(Reconciliation::StillInside, 1).await;
     assert_eq!((inside.status, inside.ended_at, inside.presumption), (VisitStatus::Open, None, None));
@@ -202,7 +202,7 @@ async fn an_exit_of_a_presumed_visit_ends_its_review() {
     let departure = Departure::PresumedVisit { visit: visit(1) };
     let models = given(&[(0, entered(1, None)), (50, presumed_left(1)), (90, left(departure))]).await;
     let left = visit_row(&models, 1).await;
-    assert_eq!((left.status, left.ended_at, left.needs_review), (VisitStatus::Left, Some(at(90)), false));
+    assert_eq!((left.status, left.ended_at, left.needs_review), (VisitStatus::Left, Some(at(90)), None));
     let counts = row::<OccupancyRow>(&models, (facility(1), pool("short"))).await.unwrap();
     assert_eq!((counts.inside(), counts.exits), (0, 1));
 }

@@ -198,7 +198,7 @@ impl VisitRow {
             credentials: Json(Vec::new()),
             plate_key: None,
             ticket_key: None,
-            needs_review: false,
+            needs_review: None,
             review_reason: None,
             irregularities: Json(Vec::new()),
             merged_into: None,
@@ -270,12 +270,12 @@ impl VisitRow {
     }
 
     fn needs_review(&mut self, reason: &str) {
-        self.needs_review = true;
+        self.needs_review = Some(true);
         self.review_reason = Some(reason.to_owned());
     }
 
     fn reviewed(&mut self) {
-        self.needs_review = false;
+        self.needs_review = None;
         self.review_reason = None;
     }
 

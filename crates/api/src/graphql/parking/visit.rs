@@ -6,7 +6,7 @@ use octocity_domain::parking::{Basis, Cover, Irregularity as DomainIrregularity,
 use octocity_domain::{Category, FacilityId, VisitId};
 use octocity_log::{Position, StreamId};
 use octocity_projections::parking::{EndKind, EntryKind, VisitRow, VisitStatus};
-use octocity_projections::{Query, Row};
+use octocity_projections::{Filter, Query, Row};
 
 use super::super::Api;
 use super::super::credentials::{CredentialObject, number, plate_key, shown};
@@ -183,7 +183,7 @@ impl From<VisitRow> for VisitObject {
             lane_out: row.lane_out.map(id),
             grant_expires_at: row.grant_expires_at.map(DateTime),
             exit_granted_at: row.exit_granted_at.map(DateTime),
-            needs_review: row.needs_review,
+            needs_review: row.needs_review.unwrap_or_default(),
             review_reason: row.review_reason.clone(),
             merged_into: row.merged_into.map(id),
             row,
@@ -287,8 +287,10 @@ impl VisitFilter {
         if let Some(DateTime(until)) = self.until {
             query = query.below("started_at", &until);
         }
-        if let Some(needs_review) = self.needs_review {
-            query = query.eq("needs_review", &needs_review);
+        match self.needs_review {
+            Some(true) => query = query.eq("needs_review", &true),
+            Some(false) => query = query.filter(Filter::IsNull("needs_review")),
+            None => {}
         }
         Ok(query)
     }

@@ -9,6 +9,7 @@ use crate::city::{City, Way, is_stored};
 use crate::http::Connection;
 use crate::latencies::Latencies;
 use crate::machine::synced_writes;
+use crate::quiet;
 use crate::report::Report;
 use crate::websocket::Subscriber;
 
@@ -17,6 +18,8 @@ const FACILITIES: usize = 500;
 const GATES: usize = 50;
 const PER_SECOND: f64 = 2_000.0;
 const LASTING: Duration = Duration::from_secs(12);
+/// How often it is measured at most, until other machines leave it the cores.
+const TRIES: usize = 3;
 /// So many vehicles of each car park are not counted, those of the first two seconds: what is done once is done for them.
 const WARM_UP: usize = 8;
 
@@ -50,15 +53,42 @@ pub async fn measure(report: &mut Report) -> Result<(), Fault> {
         "the disk below it, a page written and synced with pauses of 2 ms, and nothing else: {}",
         disk.said()
     ));
-    let embedded = measure_in(City::open(FACILITIES, &[]).await?, "one process", report).await?;
+    let embedded = async || City::open(FACILITIES, &[]).await;
+    let embedded = quietest(embedded, "one process", report).await?;
     report.at_most("gate's answer to subscriber, p99 ms at 2,000 commands/s, one process", embedded, 10.0);
-    let on_services = measure_in(City::on_services(FACILITIES).await?, "over Kafka", report).await?;
+    let on_services = async || City::on_services(FACILITIES).await;
+    let on_services = quietest(on_services, "over Kafka", report).await?;
     report.at_most("gate's answer to subscriber, p99 ms at 2,000 commands/s, over Kafka", on_services, 60.0);
     Ok(())
 }
 
 /// The 99th percentile from answer to frame, in milliseconds.
-async fn measure_in(city: City, name: &str, report: &mut Report) -> Result<f64, Fault> {
+async fn quietest(
+    open: impl AsyncFn() -> Result<City, Fault>,
+    name: &str,
+    report: &mut Report,
+) -> Result<f64, Fault> {
+    let rounds = quiet::rounds(1, TRIES, async || measure_in(open().await?).await);
+    let rounds = rounds.await?;
+    let said = rounds.said();
+    let took = rounds.kept.into_iter().next().ok_or("nothing was measured")?;
+    report.note(format!(
+        "gate to subscriber at {PER_SECOND} commands/s, {name} ({said}): from the gate's answer to the frame {}; from when it \
+         was due to the answer {}, to the frame {}",
+        took.from_answer.said(),
+        took.to_answer.said(),
+        took.from_due.said()
+    ));
+    Ok(took.from_answer.millis(0.99))
+}
+
+struct Took {
+    from_due: Latencies,
+    to_answer: Latencies,
+    from_answer: Latencies,
+}
+
+async fn measure_in(city: City) -> Result<Took, Fault> {
     let city = Arc::new(city);
     let vehicles = no_vehicles(FACILITIES);
     let mut readers = Vec::new();
@@ -90,14 +120,7 @@ async fn measure_in(city: City, name: &str, report: &mut Report) -> Result<f64, 
     if seen != sent {
         return Err(format!("{sent} vehicles entered, and subscribers saw {seen}").into());
     }
-    report.note(format!(
-        "gate to subscriber at {PER_SECOND} commands/s, {name}: from the gate's answer to the frame {}; from when it was due to \
-         the answer {}, to the frame {}",
-        from_answer.said(),
-        to_answer.said(),
-        from_due.said()
-    ));
-    Ok(from_answer.millis(0.99))
+    Ok(Took { from_due, to_answer, from_answer })
 }
 
 /// Entries at a rate that no answer slows down; how many there were. `where_to` says the car park of the n-th.

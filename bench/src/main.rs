@@ -19,6 +19,7 @@ mod machine;
 mod movements;
 mod mutations;
 mod postgraphile;
+mod quiet;
 mod rebuild;
 mod report;
 mod subscribers;

@@ -17,6 +17,7 @@ use crate::city::{City, Way, is_stored};
 use crate::handler::{CALLERS as CLIENTS, FACILITIES};
 use crate::http::Connection;
 use crate::latencies::Latencies;
+use crate::quiet;
 use crate::report::{Report, median, range};
 
 pub const BARE: &str = "serve-bare";
@@ -29,20 +30,22 @@ pub async fn measure(handler: f64, report: &mut Report) -> Result<(), Fault> {
     let bare = Bare::start(&sample(&city).await?).await?;
     // Warm: what is read for the first time is read now.
     drive(city.address(), &city, ROUND / 2).await?;
-    let (mut ours, mut theirs, mut latencies) = (Vec::new(), Vec::new(), Latencies::default());
-    for _ in 0..ROUNDS {
-        let (per_second, _) = drive(bare.address, &city, ROUND).await?;
-        theirs.push(per_second);
-        let (per_second, took) = drive(city.address(), &city, ROUND).await?;
-        ours.push(per_second);
-        latencies.add(&took);
-    }
-    let ranges = (range(ours.iter().copied()), range(theirs.iter().copied()));
-    let (ours, bare) = (median(ours), median(theirs));
+    let rounds = quiet::rounds(ROUNDS, 2 * ROUNDS, async || {
+        let (theirs, _) = drive(bare.address, &city, ROUND).await?;
+        Ok((drive(city.address(), &city, ROUND).await?, theirs))
+    });
+    let rounds = rounds.await?;
+    let mut latencies = Latencies::default();
+    rounds.kept.iter().for_each(|((_, took), _)| latencies.add(took));
+    let ours = || rounds.kept.iter().map(|((per_second, _), _)| *per_second);
+    let theirs = || rounds.kept.iter().map(|(_, theirs)| *theirs);
+    let ranges = (range(ours()), range(theirs()));
+    let (ours, bare) = (median(ours()), median(theirs()));
     let limit = 1.0 / (1.0 / bare + 1.0 / handler);
     report.note(format!(
-        "mutations over HTTP, {CLIENTS} clients: {ours:.0}/s ({}; {}); bare axum {bare:.0}/s ({}), handler alone \
+        "mutations over HTTP, {CLIENTS} clients ({}): {ours:.0}/s ({}; {}); bare axum {bare:.0}/s ({}), handler alone \
          {handler:.0}/s, which together allow {limit:.0}/s",
+        rounds.said(),
         ranges.0,
         latencies.said(),
         ranges.1

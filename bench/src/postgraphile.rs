@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 
 use crate::Fault;
 use crate::http::Connection;
+use crate::quiet;
 use crate::report::{Report, median, range};
 
 const CAR_PARKS: usize = 200;
@@ -53,16 +54,17 @@ pub async fn measure(report: &mut Report) -> Result<(), Fault> {
         // Warm: what is read, planned or compiled for the first time is so now.
         drive(server.address, &ours, ROUND / 2).await?;
         drive(peer.address, &theirs, ROUND / 2).await?;
-        let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
+        let rounds = quiet::rounds(ROUNDS, 2 * ROUNDS, async || {
             let theirs = drive(peer.address, &theirs, ROUND).await?;
-            rounds.push((drive(server.address, &ours, ROUND).await?, theirs));
-        }
-        let ratios = || rounds.iter().map(|(ours, theirs)| ours / theirs);
+            Ok((drive(server.address, &ours, ROUND).await?, theirs))
+        });
+        let rounds = rounds.await?;
+        let ratios = || rounds.kept.iter().map(|(ours, theirs)| ours / theirs);
         report.note(format!(
-            "{name} queries, {CLIENTS} clients: {:.0}/s, PostGraphile {:.0}/s; {} times",
-            median(rounds.iter().map(|round| round.0)),
-            median(rounds.iter().map(|round| round.1)),
+            "{name} queries, {CLIENTS} clients ({}): {:.0}/s, PostGraphile {:.0}/s; {} times",
+            rounds.said(),
+            median(rounds.kept.iter().map(|round| round.0)),
+            median(rounds.kept.iter().map(|round| round.1)),
             range(ratios())
         ));
         report.at_least(&format!("{name} queries, times PostGraphile"), median(ratios()), TIMES);

@@ -185,7 +185,7 @@ pub fn page(select: &Select, partitions: i32) -> Result<Statement, StoreError> {
 #[cfg(feature = "postgres")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Alike {
-    table: &'static str,
+    table: &'static Table,
     /// Of the table, by their places: those that each question has one value for.
     columns: Vec<usize>,
     from_end: bool,
@@ -211,23 +211,23 @@ impl Alike {
             columns.push(select.index(filter.column())?);
             values.push(value.clone());
         }
-        let (table, from_end, only_one) = (select.table.name, select.from_end, select.limit == 1);
+        let (table, from_end, only_one) = (select.table, select.from_end, select.limit == 1);
         Ok(Some((Self { table, columns, from_end, only_one }, values)))
     }
 
     /// The columns that the questions have values for.
-    pub fn asked(&self, table: &Table) -> Vec<Column> {
-        self.columns.iter().map(|column| table.columns[*column]).collect()
+    pub fn given(&self) -> Vec<Column> {
+        self.columns.iter().map(|column| self.table.columns[*column]).collect()
     }
 
-    /// Its places take an array each: the values of all questions for one of the [columns](Self::asked). A row is that of
+    /// Its places take an array each: the values of all questions for one of the [columns](Self::given). A row is that of
     /// [`page`], with the number of its question behind it. `select`: one of the questions.
     pub fn sql(&self, select: &Select, partitions: i32) -> Result<String, StoreError> {
-        let columns = self.asked(select.table);
+        let columns = self.given();
         let mut sql = format!(
             "SELECT page.*, place.*, asked.asked_no FROM (SELECT (SELECT CASE count(*) WHEN {partitions} THEN min(position) \
              ELSE 0 END FROM checkpoints WHERE view = '{}'), NULL::BIGINT) AS place (of_view, of_all), unnest(",
-            self.table
+            self.table.name
         );
         for (number, column) in columns.iter().enumerate() {
             let comma = if number == 0 { "" } else { ", " };
@@ -239,8 +239,8 @@ impl Alike {
         let _ = write!(
             sql,
             ") WITH ORDINALITY AS asked ({asked}, asked_no) LEFT JOIN LATERAL (SELECT {} FROM {} WHERE TRUE",
-            self::columns(select.table),
-            self.table
+            self::columns(self.table),
+            self.table.name
         );
         for (number, column) in columns.iter().enumerate() {
             let _ = write!(sql, " AND {} = asked.asked_{}", quoted(column.name), number + 1);

@@ -1,7 +1,7 @@
 //! Rows: typed for the views, plain values for the stores.
 
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 use octocity_domain::parking::MatchKey;
 use octocity_domain::{
@@ -45,6 +45,13 @@ pub struct Table {
     /// Each a list of column names. A row that has null in one of them is not in it, and need not be written there: only a
     /// question for a value in each column that can be null, or for [`NotNull`](crate::Filter::NotNull), finds its rows by it.
     pub indexes: &'static [&'static [&'static str]],
+}
+
+impl Hash for Table {
+    /// There are few tables, and most have names of their own.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
 }
 
 impl Table {

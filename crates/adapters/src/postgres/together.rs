@@ -25,7 +25,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub struct Together {
     database: Database,
     partitions: i32,
-    /// There are few: they differ by table and filters.
+    /// There are few: they differ by table, filtered columns, and whether one row is asked for or all.
     lines: Mutex<HashMap<Alike, Line>>,
 }
 
@@ -116,7 +116,7 @@ impl Turn {
     async fn read(&self, asked: &[Vec<Value>]) -> Result<Vec<Selected>, Fault> {
         let Self { select, alike, sql, .. } = self;
         let client = self.of.database.client().await?;
-        let values = arrays(&alike.asked(select.table), asked);
+        let values = arrays(&alike.given(), asked);
         let statement = client.prepare_cached(sql).await?;
         let rows = client.query(&statement, &borrowed(&values)).await?;
         let number = select.table.columns.len() + 2;

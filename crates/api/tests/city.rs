@@ -438,3 +438,30 @@ async fn the_past_is_answered_by_when_things_happened() {
     let overview = server.data(overview, json!({})).await;
     assert_eq!(overview["operatorOverview"]["inside"], 1);
 }
+
+#[tokio::test]
+async fn visits_to_review_and_the_others_are_told_apart() {
+    let server = serve().await;
+    let facility = server.facility(9).await;
+    let enter = async |ticket: &str| {
+        let passage = json!({
+            "facilityId": facility, "lane": "in", "direction": "ENTRY", "credentials": [{ "ticket": ticket }],
+            "happenedAt": RealClock.now().to_string(),
+        });
+        server.command("recordPassage", "visitId", passage).await
+    };
+    // Who comes in again is presumed to have left.
+    let (first, other, again) = (enter("1").await, enter("2").await, enter("1").await);
+    let query = "query Q($f: ID!, $p: String) {
+        some: visits(facilityId: $f, filter: { needsReview: true }, afterPosition: $p) { nodes { id needsReview } }
+        listed: toReview(facilityId: $f, afterPosition: $p) { nodes { id needsReview } }
+        others: visits(facilityId: $f, filter: { needsReview: false }, afterPosition: $p) { nodes { id needsReview } }
+        all: visits(facilityId: $f, afterPosition: $p) { nodes { id needsReview } } }";
+    let seen = server.data(query, json!({ "f": facility, "p": again["position"] })).await;
+    let shown = |passed: &serde_json::Value, needs| json!({ "id": passed["visitId"], "needsReview": needs });
+    let (old, others) = (shown(&first, true), [shown(&again, false), shown(&other, false)]);
+    assert_eq!(seen["some"]["nodes"], json!([old]));
+    assert_eq!(seen["listed"]["nodes"], json!([old]));
+    assert_eq!(seen["others"]["nodes"], json!(others));
+    assert_eq!(seen["all"]["nodes"].as_array().unwrap().len(), 3);
+}

@@ -169,6 +169,15 @@ async fn a_misspelt_key_is_named_with_the_one_that_was_meant() {
     let answer = server.ask(literal, json!({})).await;
     assert_eq!(message(&answer), "input.layout.pools.0 has no key 'place'; did you mean 'places'?");
     assert_eq!(code(&answer), "GRAPHQL_VALIDATION_FAILED");
+    // Also beside a variable that has no value.
+    for variable in ["$plate: String", "$plate: String = \"B\""] {
+        let query = format!(
+            "query Q($f: ID!, {variable}) {{ visits(facilityId: $f, filter: {{ plate: $plate, needReview: true }}) {{
+                nodes {{ id }} }} }}"
+        );
+        let answer = server.ask(&query, json!({ "f": new_id() })).await;
+        assert_eq!(message(&answer), "filter has no key 'needReview'; did you mean 'needsReview'?");
+    }
 }
 
 #[tokio::test]

@@ -124,8 +124,8 @@ pub fn schemas(api: Api) -> Schemas<OctocitySchema> {
             .finish()
     };
     let light = of(builder(), limits.complexity.min(HEAVY - 1));
-    let any = builder().extension(Beside::default()).extension(keys::KnownKeys);
-    Schemas::new(light, of(any, limits.complexity))
+    let any = of(builder().extension(Beside::default()).extension(keys::KnownKeys), limits.complexity);
+    Schemas::new(light, any)
 }
 
 /// The schema as text, its types in the order of their names.

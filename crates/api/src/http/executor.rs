@@ -29,6 +29,17 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether a variable has no value, or the one that the document gives it. async-graphql leaves an argument that holds one
+    /// unchecked (its rule `ArgumentsOfCorrectType`), whatever else stands in it.
+    fn lacks_a_variable(&self) -> bool {
+        let mut operations = self.document.operations.iter();
+        operations.any(|(_, operation)| {
+            let defined = operation.node.variable_definitions.iter();
+            let mut names = defined.map(|variable| &variable.node.name.node);
+            names.any(|name| !self.variables.contains_key(name))
+        })
+    }
+
     /// As a schema takes it, which keeps it.
     fn request(&self) -> Request {
         // Nobody looks at the text of a document that is parsed.
@@ -49,11 +60,15 @@ pub struct Answer {
     pub begun: bool,
 }
 
-/// What is wrong with a document has no path; what is wrong with a field's arguments or its answer has one.
+/// Whether it says anything else than what is wrong.
+fn answers(response: &Response) -> bool {
+    response.data != Value::Null || response.errors.is_empty()
+}
+
+/// async-graphql gives each error of a field, of its arguments as of its resolver, the field's path; what is wrong with the
+/// document or its variables has none. (A command that were put to both schemas nevertheless would be answered from the ledger.)
 fn has_begun(response: &Response) -> bool {
-    let of_document =
-        !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty());
-    !(of_document && response.data == Value::Null)
+    answers(response) || response.errors.iter().any(|error| !error.path.is_empty())
 }
 
 /// A schema whose types are forgotten.
@@ -63,11 +78,11 @@ pub trait Executor: Send + Sync + 'static {
     fn stream(&self, asked: Asked) -> BoxStream<'static, Answer>;
 }
 
-/// Of this complexity on a request is heavy; one below it computes for some milliseconds at most.
+/// From this complexity on a request is heavy; one below it computes for some milliseconds at most.
 pub const HEAVY: usize = 2_000;
 
 /// One schema twice. Extensions cost each field and each item of a list an allocation and more, so whatever is light and
-/// faultless is answered without them.
+/// faultless is answered without them. What is not is looked at twice, within the same limits.
 pub struct Schemas<S> {
     /// Takes no request that is [`HEAVY`].
     light: S,
@@ -79,6 +94,10 @@ impl<S> Schemas<S> {
     pub const fn new(light: S, any: S) -> Self {
         Self { light, any }
     }
+
+    fn first(&self, asked: &Asked) -> &S {
+        if asked.lacks_a_variable() { &self.any } else { &self.light }
+    }
 }
 
 #[async_trait]
@@ -89,7 +108,7 @@ where
     S: SubscriptionType + 'static,
 {
     async fn execute(&self, asked: Asked) -> Answer {
-        let mut response = self.light.execute(asked.request()).await;
+        let mut response = self.first(&asked).execute(asked.request()).await;
         if !has_begun(&response) {
             response = self.any.execute(asked.request()).await;
         }
@@ -98,21 +117,22 @@ where
 
     fn stream(&self, asked: Asked) -> BoxStream<'static, Answer> {
         let any = self.any.clone();
-        let mut answers = self.light.execute_stream(asked.request());
-        let answers = async_stream::stream! {
-            let mut first = answers.next().await;
+        let mut responses = self.first(&asked).execute_stream(asked.request());
+        let told = async_stream::stream! {
+            let mut first = responses.next().await;
             if first.as_ref().is_some_and(|first| !has_begun(first)) {
-                answers = any.execute_stream(asked.request());
-                first = answers.next().await;
+                responses = any.execute_stream(asked.request());
+                first = responses.next().await;
             }
             let Some(first) = first else { return };
-            // A stream that cannot begin says so first, with the path of its field.
-            yield Answer { begun: first.errors.is_empty() || first.data != Value::Null, response: first };
-            while let Some(response) = answers.next().await {
+            // A stream that cannot begin says so by its field's error. One whose first reading fails looks alike, and its
+            // reader begins anew as well.
+            yield Answer { begun: answers(&first), response: first };
+            while let Some(response) = responses.next().await {
                 yield Answer { begun: true, response };
             }
         };
-        answers.boxed()
+        told.boxed()
     }
 }
 
@@ -135,9 +155,9 @@ impl ExtensionFactory for Beside {
     }
 }
 
-/// One request.
 struct Weighed {
     heavy: Arc<Semaphore>,
+    /// Of the one request, once it is validated.
     complexity: AtomicUsize,
 }
 

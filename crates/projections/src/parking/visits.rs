@@ -88,7 +88,7 @@ row! {
     plate_key: Option<MatchKey>,
     /// The number of its ticket.
     ticket_key: Option<MatchKey>,
-    /// True, or null: few do, and the index of them leaves out the others.
+    /// True or null, never false: few do, and the index of them leaves out the others.
     needs_review: Option<bool>,
     /// Why: RE_ENTRY, INVENTORY, AGE (presumed left), MISSING (a count did not find it).
     review_reason: Option<String>,

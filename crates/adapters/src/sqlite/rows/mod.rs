@@ -44,7 +44,7 @@ pub const FORM: Form = Form {
 const READERS: usize = 4;
 const STATEMENTS_CACHED: usize = 128;
 /// Negative: in KiB.
-const WRITER_CACHE_KIBIBYTES: i64 = -16_384;
+const WRITER_CACHE_KIBIBYTES: i64 = -12_288;
 /// Pages of 4 KiB in the write-ahead log before the writer itself copies them into the file, which holds it up.
 const CHECKPOINT_PAGES: i64 = 16_000;
 

@@ -1,10 +1,11 @@
-//! Rounds during which the machine was this benchmark's own. A virtual machine shares its cores with others, and while these have
+//! Rounds during which other machines left this one its cores. A virtual machine shares them with others, and while these have
 //! them whatever is measured is the wait for a core.
 
 use crate::Fault;
 
 /// Of the cores' time: where others had no more, a round counts as quiet.
 const QUIET: f64 = 0.03;
+
 /// The rounds during which others had the least of the cores.
 pub struct Rounds<T> {
     pub kept: Vec<T>,
@@ -38,8 +39,9 @@ impl<T> Rounds<T> {
     pub fn said(&self) -> String {
         let [least, most] = self.stolen.map(|part| part * 100.0);
         let (kept, made) = (self.kept.len(), self.made);
+        let warning = if self.stolen[1] > QUIET { ", too much to say anything" } else { "" };
         format!(
-            "{kept} of {made} rounds, during which other machines had {least:.0} to {most:.0} % of the cores"
+            "the {kept} quietest of {made} rounds: other machines had {least:.0} to {most:.0} % of the cores{warning}"
         )
     }
 }
@@ -60,6 +62,8 @@ impl Cores {
     }
 
     fn stolen_since(&self, before: &Self) -> f64 {
-        (self.stolen - before.stolen) as f64 / (self.all - before.all).max(1) as f64
+        // The same page says that they may go back.
+        let stolen = self.stolen.saturating_sub(before.stolen);
+        stolen as f64 / self.all.saturating_sub(before.all).max(1) as f64
     }
 }

@@ -178,6 +178,33 @@ async fn a_misspelt_key_is_named_with_the_one_that_was_meant() {
         let answer = server.ask(&query, json!({ "f": new_id() })).await;
         assert_eq!(message(&answer), "filter has no key 'needReview'; did you mean 'needsReview'?");
     }
+    // And wherever the field stands.
+    let visits = "visits(filter: { plate: $plate, needReview: true }) { nodes { id } }";
+    for selected in [
+        format!("{{ facility(id: $f) {{ {visits} }} }}"),
+        format!("{{ facility(id: $f) {{ ... on Facility {{ {visits} }} }} }}"),
+        format!("{{ facility(id: $f) {{ ...F }} }} fragment F on Facility {{ {visits} }}"),
+    ] {
+        let query = format!("query Q($f: ID!, $plate: String) {selected}");
+        let answer = server.ask(&query, json!({ "f": new_id() })).await;
+        assert_eq!(message(&answer), "filter has no key 'needReview'; did you mean 'needsReview'?");
+    }
+}
+
+#[tokio::test]
+async fn variables_are_given_or_have_a_default() {
+    let server = serve().await;
+    let facility = server.facility(9).await;
+    let query = "query Q($f: ID!, $not: Boolean = true) { facility(id: $f) { id name @skip(if: $not) } }";
+    let seen = server.data(query, json!({ "f": facility })).await;
+    assert_eq!(seen["facility"], json!({ "id": facility }));
+    for variables in [json!({}), json!({ "f": null }), json!({ "id": facility })] {
+        let answer = server.ask(query, variables).await;
+        assert!(answer.get("data").is_none(), "{answer:#}");
+        let message = answer["errors"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with("Variable 'f' of type ID! has no value"), "{message}");
+        assert_eq!(code(&answer), "GRAPHQL_VALIDATION_FAILED");
+    }
 }
 
 #[tokio::test]

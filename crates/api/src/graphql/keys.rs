@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery};
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, Type,
+    BaseType, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet, Type,
 };
-use async_graphql::registry::{MetaType, MetaTypeName, Registry};
+use async_graphql::registry::{MetaField, MetaType, MetaTypeName, Registry};
 use async_graphql::{Pos, ServerError, ServerResult, Value, Variables};
 use async_trait::async_trait;
 
 use super::scalars::shown;
 use crate::nearest::hint;
 
-/// Checks the variables, and what stands in the root fields' arguments.
+/// Checks the variables, and what stands in the fields' arguments.
 pub struct KnownKeys;
 
 impl ExtensionFactory for KnownKeys {
@@ -36,7 +36,11 @@ impl Extension for KnownKeys {
         let registry = &context.schema_env.registry;
         for (_, operation) in document.operations.iter() {
             in_variables(registry, &operation.node, variables)?;
-            in_arguments(registry, &operation.node)?;
+            in_arguments(registry, root(registry, &operation.node), &operation.node.selection_set.node)?;
+        }
+        for fragment in document.fragments.values() {
+            let of = registry.types.get(fragment.node.type_condition.node.on.node.as_str());
+            in_arguments(registry, of, &fragment.node.selection_set.node)?;
         }
         Ok(document)
     }
@@ -56,23 +60,42 @@ fn in_variables(
     Ok(())
 }
 
-fn in_arguments(registry: &Registry, operation: &OperationDefinition) -> ServerResult<()> {
-    let root = match operation.ty {
+fn root<'a>(registry: &'a Registry, operation: &OperationDefinition) -> Option<&'a MetaType> {
+    let name = match operation.ty {
         OperationType::Query => Some(&registry.query_type),
         OperationType::Mutation => registry.mutation_type.as_ref(),
         OperationType::Subscription => registry.subscription_type.as_ref(),
     };
-    let Some(root) = root.and_then(|name| registry.types.get(name)) else { return Ok(()) };
-    for selection in &operation.selection_set.node.items {
-        if let Selection::Field(field) = &selection.node {
-            in_field(registry, root, &field.node)?;
+    registry.types.get(name?)
+}
+
+/// `of`: the type whose fields are selected; an unknown one is the validator's to report.
+fn in_arguments(registry: &Registry, of: Option<&MetaType>, selected: &SelectionSet) -> ServerResult<()> {
+    let Some(of) = of else { return Ok(()) };
+    for selection in &selected.items {
+        match &selection.node {
+            Selection::Field(field) => {
+                let Some(known) = of.field_by_name(&field.node.name.node) else { continue };
+                in_field(registry, known, &field.node)?;
+                let inner = registry.types.get(MetaTypeName::concrete_typename(&known.ty));
+                in_arguments(registry, inner, &field.node.selection_set.node)?;
+            }
+            Selection::InlineFragment(inline) => {
+                let condition = inline.node.type_condition.as_ref();
+                let on = match condition {
+                    Some(condition) => registry.types.get(condition.node.on.node.as_str()),
+                    None => Some(of),
+                };
+                in_arguments(registry, on, &inline.node.selection_set.node)?;
+            }
+            // Looked at where it is defined: once, however often it is spread.
+            Selection::FragmentSpread(_) => {}
         }
     }
     Ok(())
 }
 
-fn in_field(registry: &Registry, root: &MetaType, field: &Field) -> ServerResult<()> {
-    let Some(known) = root.field_by_name(&field.name.node) else { return Ok(()) };
+fn in_field(registry: &Registry, known: &MetaField, field: &Field) -> ServerResult<()> {
     for (name, value) in &field.arguments {
         let Some(argument) = known.args.get(name.node.as_str()) else { continue };
         // A variable in it is checked by its own type.

@@ -6,10 +6,11 @@ use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 
-use async_graphql::{Name, ServerError, Value as Literal};
+use async_graphql::{Name, ServerError, Value as Literal, Variables};
 use serde_json::{Map, Value};
 
 use crate::faults::{Code, coded};
+use crate::nearest::nearest;
 
 /// The subscriptions each of whose messages is the whole state of the one thing that this argument names, so that a newer
 /// message stands for those before it.
@@ -34,6 +35,46 @@ pub fn chosen<'a>(
     }
 }
 
+/// GraphQL specification, section 6.1.2 (Coercing Variable Values): a variable that needs a value has one. The executor would take
+/// null for a list without items or for what was left out.
+pub fn check_variables(
+    operation: &OperationDefinition,
+    given: Option<&Map<String, Value>>,
+) -> Result<(), Box<ServerError>> {
+    for defined in &operation.variable_definitions {
+        let (name, of_type) = (defined.node.name.node.as_str(), &defined.node.var_type.node);
+        let value = given.and_then(|given| given.get(name));
+        let is_absent = match value {
+            None => defined.node.default_value.is_none(),
+            Some(value) => value.is_null(),
+        };
+        if of_type.nullable || !is_absent {
+            continue;
+        }
+        let others = given.into_iter().flatten().map(|(other, _)| other.as_str()).collect::<Vec<_>>();
+        let meant = match nearest(name, &others).filter(|_| value.is_none()) {
+            Some(meant) => format!(" (did you mean it by '{meant}'?)"),
+            None => String::new(),
+        };
+        let sentence =
+            format!("Variable '{name}' of type {of_type} has no value; give it one in 'variables'{meant}.");
+        let mut error = coded(Code::GraphqlValidationFailed, sentence);
+        error.locations.push(defined.pos);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// What the document gives those that have no value: the executor does not look there for `@skip` and `@include`.
+pub fn fill_defaults(operation: &OperationDefinition, variables: &mut Variables) {
+    for defined in &operation.variable_definitions {
+        if let Some(default) = &defined.node.default_value {
+            let name = defined.node.name.node.clone();
+            variables.entry(name).or_insert_with(|| default.node.clone());
+        }
+    }
+}
+
 /// GraphQL specification, section 5.2.3.1 (Single Root Field), which the executor does not check.
 pub fn check_subscriptions(document: &ExecutableDocument) -> Result<(), Box<ServerError>> {
     let operations = document.operations.iter().map(|(_, operation)| &operation.node);
@@ -42,6 +83,12 @@ pub fn check_subscriptions(document: &ExecutableDocument) -> Result<(), Box<Serv
         roots.collect(&operation.selection_set.node);
         if roots.fields.len() > 1 || roots.fields.iter().any(|(_, name)| name.starts_with("__")) {
             let sentence = "A subscription selects exactly one field, and no introspection; subscribe to each by itself.";
+            return Err(coded(Code::GraphqlValidationFailed, sentence));
+        }
+        let mut items = operation.selection_set.node.items.iter();
+        if !items.any(|item| matches!(item.node, Selection::Field(_))) {
+            let sentence =
+                "The field of a subscription stands in no fragment; select it in the operation itself.";
             return Err(coded(Code::GraphqlValidationFailed, sentence));
         }
     }
@@ -118,6 +165,9 @@ mod tests {
             ("a a", true),
             ("a ... on S { a }", true),
             ("...H a", true),
+            // The executor would take them for an empty stream.
+            ("...H", false),
+            ("... on S { a }", false),
             ("a b", false),
             ("a x: a", false),
             ("a ... on S { b }", false),
@@ -129,6 +179,40 @@ mod tests {
         }
         let several = parse_query("query Q { a b } subscription S { a b }").unwrap();
         assert!(check_subscriptions(&several).is_err());
+    }
+
+    #[test]
+    fn a_variable_that_needs_a_value_has_one() {
+        for (defined, variables, error) in [
+            ("$a: Int!", r#"{"a": 1}"#, None),
+            ("$a: Int! = 1", "{}", None),
+            ("$a: [Int!]", r#"{"a": null}"#, None),
+            ("$a: [Int!]", "{}", None),
+            ("$a: [Int]!", r#"{"a": [null]}"#, None),
+            ("$a: Int!", "{}", Some("Variable 'a' of type Int! has no value; give it one in 'variables'.")),
+            (
+                "$a: [Int!]!",
+                r#"{"a": null}"#,
+                Some("Variable 'a' of type [Int!]! has no value; give it one in 'variables'."),
+            ),
+            (
+                "$a: Int! = 1",
+                r#"{"a": null}"#,
+                Some("Variable 'a' of type Int! has no value; give it one in 'variables'."),
+            ),
+            (
+                "$input: I!",
+                r#"{"inputs": {}}"#,
+                Some(
+                    "Variable 'input' of type I! has no value; give it one in 'variables' (did you mean it by 'inputs'?).",
+                ),
+            ),
+        ] {
+            let document = parse_query(format!("query ({defined}) {{ a }}")).unwrap();
+            let variables = serde_json::from_str::<Map<String, Value>>(variables).unwrap();
+            let checked = check_variables(chosen(&document, None).unwrap(), Some(&variables));
+            assert_eq!(checked.err().map(|error| error.message).as_deref(), error, "{defined} {variables:?}");
+        }
     }
 
     #[test]

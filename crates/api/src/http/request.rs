@@ -159,10 +159,12 @@ impl Parameters {
         let document = documents.parsed(&self.query)?;
         let chosen = operation::chosen(&document, self.operation_name.as_deref())?;
         operation::check_subscriptions(&document)?;
+        operation::check_variables(chosen, self.variables.as_ref())?;
         let operation = chosen.ty;
         let tells_one_state = operation::tells_one_state(chosen, self.variables.as_ref(), states);
-        let variables = self.variables.map(|variables| Variables::from_json(Value::Object(variables)));
-        let (variables, operation_name) = (variables.unwrap_or_default(), self.operation_name);
+        let mut variables = Variables::from_json(Value::Object(self.variables.unwrap_or_default()));
+        operation::fill_defaults(chosen, &mut variables);
+        let operation_name = self.operation_name;
         let asked = Asked { document, operation_name, variables, actor, after };
         let question = tells_one_state.then(|| Question::of(self.query, &asked)).flatten();
         Ok(Prepared { asked, operation, question })

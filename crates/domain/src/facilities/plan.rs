@@ -85,7 +85,11 @@ pub enum LayoutFault {
     UnknownPool { used_by: String, pool: PoolId },
     LaneLeadsNowhere { lane: LaneId },
     MoreReservableThanPlaces { pool: PoolId },
+    TooManyPlaces { pool: PoolId },
 }
+
+/// Of a pool: as many as its capacity may be set to later, and may be promised.
+const PLACES_AT_MOST: u32 = 1_000_000;
 
 impl fmt::Display for LayoutFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,6 +117,9 @@ impl fmt::Display for LayoutFault {
             Self::MoreReservableThanPlaces { pool } => {
                 write!(f, "pool '{pool}' would promise more places than it has; lower its reservable places")
             }
+            Self::TooManyPlaces { pool } => {
+                write!(f, "pool '{pool}' has more than {PLACES_AT_MOST} places; correct them")
+            }
         }
     }
 }
@@ -139,6 +146,9 @@ impl Layout {
         for pool in &self.pools {
             if pool.places.is_some_and(|places| pool.reservable_places > places) {
                 return Err(LayoutFault::MoreReservableThanPlaces { pool: pool.id });
+            }
+            if pool.places.unwrap_or(pool.reservable_places) > PLACES_AT_MOST {
+                return Err(LayoutFault::TooManyPlaces { pool: pool.id });
             }
         }
         for spot in &self.spots {

@@ -114,6 +114,7 @@ fn a_layout_names_only_what_it_lists_and_everything_once() {
     is_refused(|layout| layout.pools.clear());
     is_refused(|layout| layout.pools.push(pool("short", None, 0)));
     is_refused(|layout| layout.pools[0].reservable_places = 101);
+    is_refused(|layout| layout.pools[0].places = Some(1_000_001));
     is_refused(|layout| layout.lanes.push(layout.lanes[0].clone()));
     is_refused(|layout| layout.lanes[0] = lane(None, None, "short"));
     is_refused(|layout| layout.lanes[0] = lane(Some("roof"), None, "short"));

@@ -29,7 +29,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whether a variable has no value, or the one that the document gives it. async-graphql leaves an argument that holds one
+    /// Whether a variable has no value, a default counted as one. async-graphql leaves an argument that holds such a variable
     /// unchecked (its rule `ArgumentsOfCorrectType`), whatever else stands in it.
     fn lacks_a_variable(&self) -> bool {
         let mut operations = self.document.operations.iter();

@@ -10,7 +10,6 @@ use async_graphql::{Name, ServerError, Value as Literal, Variables};
 use serde_json::{Map, Value};
 
 use crate::faults::{Code, coded};
-use crate::nearest::nearest;
 
 /// The subscriptions each of whose messages is the whole state of the one thing that this argument names, so that a newer
 /// message stands for those before it.
@@ -51,13 +50,8 @@ pub fn check_variables(
         if of_type.nullable || !is_absent {
             continue;
         }
-        let others = given.into_iter().flatten().map(|(other, _)| other.as_str()).collect::<Vec<_>>();
-        let meant = match nearest(name, &others).filter(|_| value.is_none()) {
-            Some(meant) => format!(" (did you mean it by '{meant}'?)"),
-            None => String::new(),
-        };
         let sentence =
-            format!("Variable '{name}' of type {of_type} has no value; give it one in 'variables'{meant}.");
+            format!("Variable '{name}' of type {of_type} has no value; give it one in 'variables'.");
         let mut error = coded(Code::GraphqlValidationFailed, sentence);
         error.locations.push(defined.pos);
         return Err(error);
@@ -199,13 +193,6 @@ mod tests {
                 "$a: Int! = 1",
                 r#"{"a": null}"#,
                 Some("Variable 'a' of type Int! has no value; give it one in 'variables'."),
-            ),
-            (
-                "$input: I!",
-                r#"{"inputs": {}}"#,
-                Some(
-                    "Variable 'input' of type I! has no value; give it one in 'variables' (did you mean it by 'inputs'?).",
-                ),
             ),
         ] {
             let document = parse_query(format!("query ({defined}) {{ a }}")).unwrap();

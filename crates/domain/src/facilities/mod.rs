@@ -21,6 +21,6 @@ mod tests;
 
 pub use facility::{Facility, FacilityCommand, FacilityEvent, FacilityRefusal, FacilityState};
 pub use plan::{
-    AntiPassback, Area, EarlyArrival, EntryLimit, Lane, Layout, LayoutFault, MoneySideDown, Plan, Policies,
-    Pool, Spot, activate,
+    AntiPassback, Area, EarlyArrival, EntryLimit, Lane, Layout, LayoutFault, MoneySideDown, PLACES_AT_MOST,
+    Plan, Policies, Pool, Spot, activate,
 };

@@ -88,8 +88,8 @@ pub enum LayoutFault {
     TooManyPlaces { pool: PoolId },
 }
 
-/// Of a pool: as many as its capacity may be set to later, and may be promised.
-const PLACES_AT_MOST: u32 = 1_000_000;
+/// Of a pool: as many as it may have, promise, or be counted to hold.
+pub const PLACES_AT_MOST: u32 = 1_000_000;
 
 impl fmt::Display for LayoutFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

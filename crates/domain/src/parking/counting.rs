@@ -5,14 +5,13 @@ use super::event::{AdmissionMode, HoldRelease, ModeScope, ParkingEvent};
 use super::gates::{Gate, Outcome, check_reason};
 use super::state::Visit;
 use crate::decider::Fact;
+use crate::facilities::PLACES_AT_MOST;
 use crate::ids::{GrantId, PoolId, ReservationId, SpotId, VisitId};
 use crate::time::Timestamp;
 
-const COUNT_AT_MOST: u32 = 1_000_000;
-
 pub(super) fn set_pool_capacity(gate: &Gate<'_>, pool: PoolId, places: Option<u32>) -> Outcome {
     gate.known_pool(pool)?;
-    if places.is_some_and(|places| places > COUNT_AT_MOST) {
+    if places.is_some_and(|places| places > PLACES_AT_MOST) {
         return Err(ParkingRefusal::CountTooLarge);
     }
     if gate.state.pool(pool).places == Some(places) {
@@ -80,7 +79,7 @@ pub(super) fn correct_occupancy(
 ) -> Outcome {
     gate.known_pool(pool)?;
     check_reason(reason)?;
-    if counted > COUNT_AT_MOST {
+    if counted > PLACES_AT_MOST {
         return Err(ParkingRefusal::CountTooLarge);
     }
     if counted_at > gate.now() {

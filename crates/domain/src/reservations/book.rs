@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::promises::{Promise, Promises, Standing};
 use crate::decider::{Context, Decider, Decision, Fact, Moment, Refusal, refusal_codes};
 use crate::event::Category;
-use crate::facilities::{Plan, Pool};
+use crate::facilities::{PLACES_AT_MOST, Plan, Pool};
 use crate::ids::{PoolId, ReservationId, SpotId};
 use crate::parking::{Credential, ParkingRefusal, as_sent, check_credentials};
 use crate::time::{Interval, Timestamp, Zone};
@@ -300,7 +300,7 @@ impl Decider for Reservations {
 /// Below what is promised already is possible: the promises stand, and no more are made until there is room.
 fn set_reservable_capacity(state: &ReservationsState, plan: &Plan, pool: PoolId, places: u32) -> Outcome {
     let known = known_pool(plan, pool)?;
-    if places > 1_000_000 {
+    if places > PLACES_AT_MOST {
         return Err(ReservationsRefusal::CountTooLarge);
     }
     if let Some(total) = known.places.filter(|total| places > *total) {

@@ -1,7 +1,7 @@
 //! What `cargo xtask bench` is asked for. It is a part of xtask too, which builds nothing for a word that nobody knows.
 
-const MEASUREMENTS: [&str; 7] =
-    ["instructions", "handler", "live", "subscribers", "postgraphile", "rebuild", "history"];
+const MEASUREMENTS: [&str; 8] =
+    ["instructions", "handler", "live", "kafka", "subscribers", "postgraphile", "rebuild", "history"];
 
 pub struct Asked {
     pub json: bool,

@@ -92,7 +92,10 @@ async fn measure(asked: &Asked, report: &mut Report) -> Result<(), Fault> {
         mutations::measure(handler.per_second()?, report).await?;
     }
     if asked.wants("live") {
-        live::measure(report).await?;
+        live::in_one_process(report).await?;
+    }
+    if asked.wants("kafka") {
+        live::over_kafka(report).await?;
     }
     if asked.wants("subscribers") {
         subscribers::measure(report).await?;

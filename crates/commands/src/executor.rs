@@ -41,6 +41,8 @@ pub(crate) const AT_ONCE: usize = 64;
 /// After how long a checkpoint is written though nothing went into the outbox: whoever looks at what is stored sees by it
 /// that somebody reads on.
 const QUIET_SECONDS: i64 = 1;
+/// How long it rests after a look at which there was something to do: what comes meanwhile costs one look.
+const REST: Duration = Duration::from_millis(5);
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The longest pause while the log or the outbox is away.
@@ -171,6 +173,7 @@ impl Executor {
                 _ => {}
             }
             if let Ok(true) = turned {
+                tokio::time::sleep(REST).await;
                 continue;
             }
             tokio::select! {

@@ -36,6 +36,9 @@ pub struct RelayOptions {
     pub retry_at_most: Duration,
 }
 
+/// How long after a transaction the next one begins at the log's head. The broker still writes the last one's markers, and whoever
+/// begins meanwhile is told so, which librdkafka takes as 20 ms to wait (`rdkafka_txnmgr.c`, `CONCURRENT_TRANSACTIONS`).
+const REST: Duration = Duration::from_millis(5);
 /// The first pause after a fault.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
@@ -193,6 +196,9 @@ impl Relay {
             let (published, read) = tokio::join!(self.publish(publisher, page), read_ahead);
             published?;
             (position, marked, ahead) = (next, Instant::now(), read?);
+            if !is_full {
+                pause(REST, shutdown).await;
+            }
         }
         Ok(())
     }

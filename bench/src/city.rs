@@ -15,8 +15,8 @@ use crate::http::Connection;
 const PLACES: u32 = 1_000_000;
 
 pub struct City {
-    // Dropped in this order. The first one serves.
-    servers: Vec<Server>,
+    // Dropped in this order.
+    server: Server,
     pub facilities: Vec<String>,
     /// Of each: the way in and the way out.
     lanes: [&'static str; 2],
@@ -29,22 +29,20 @@ impl City {
         let stage = stage("");
         let launch = stage.launch();
         let launch = environment.iter().fold(launch, |launch, (name, value)| launch.environment(name, value));
-        let servers = vec![launch.start()?];
-        Self::of(stage, servers, count).await
+        let server = launch.start()?;
+        Self::of(stage, server, count).await
     }
 
-    /// The same on all services, each role a process of its own.
+    /// The same on all services, with one process for all roles: as one has it on a machine of two cores.
     pub async fn on_services(count: usize) -> Result<Self, Fault> {
         // The services are started by code that waits, and that has a runtime of its own.
         let stage = tokio::task::spawn_blocking(anew).await?;
-        let start = |role| stage.launch().arguments(&["--role", role]).start();
-        let servers = ["api", "relay", "projector", "processes"].map(start);
-        let servers = servers.into_iter().collect::<Result<_, _>>()?;
-        Self::of(stage, servers, count).await
+        let server = stage.launch().arguments(&["--role", "api,relay,projector,processes"]).start()?;
+        Self::of(stage, server, count).await
     }
 
-    async fn of(stage: Stage, servers: Vec<Server>, count: usize) -> Result<Self, Fault> {
-        let mut connection = Connection::open(servers[0].address).await?;
+    async fn of(stage: Stage, server: Server, count: usize) -> Result<Self, Fault> {
+        let mut connection = Connection::open(server.address).await?;
         let mut facilities = Vec::with_capacity(count);
         for _ in 0..count {
             let mut car_park = car_park(PLACES);
@@ -56,7 +54,7 @@ impl City {
             let facility = answer["data"]["registerFacility"]["facilityId"].as_str();
             facilities.push(facility.ok_or_else(|| format!("no facility was made: {answer}"))?.to_owned());
         }
-        Ok(Self { servers, facilities, lanes: ["in", "out"], _stage: stage })
+        Ok(Self { server, facilities, lanes: ["in", "out"], _stage: stage })
     }
 
     /// With the car parks that were imported: at most 500.
@@ -66,7 +64,7 @@ impl City {
         let answer: Value = serde_json::from_slice(connection.post(&asked.to_string()).await?)?;
         let nodes = answer["data"]["facilities"]["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
         let facilities = nodes.iter().filter_map(|node| node["id"].as_str()).map(str::to_owned).collect();
-        Ok(Self { servers: vec![server], facilities, lanes: ["entry", "exit"], _stage: stage })
+        Ok(Self { server, facilities, lanes: ["entry", "exit"], _stage: stage })
     }
 
     /// What a gate sends that saw a ticket at the n-th car park; they are counted round.
@@ -87,13 +85,12 @@ impl City {
         )
     }
 
-    /// The one that serves.
     pub fn server(&self) -> &Server {
-        &self.servers[0]
+        &self.server
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.server().address
+        self.server.address
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use octocity_log::{LogId, Position};
 use octocity_projections::{
     Batch, Checkpoint, Column, Kind, Move, Parked, RowStore, Select, Selected, StoreError, Table,
@@ -176,9 +176,9 @@ async fn write_batch(
     batch: &Batch,
     partitions: i32,
 ) -> Result<Option<StoreError>, Fault> {
-    transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
+    let set = async { Ok(transaction.batch_execute("SET LOCAL synchronous_commit = off").await?) };
     // In the order in which tables are made anew: they first, then their checkpoints.
-    let mut unfit = tables::cut_otherwise(&transaction, batch, partitions).await?;
+    let ((), mut unfit) = try_join(set, tables::cut_otherwise(&transaction, batch, partitions)).await?;
     if unfit.is_none() {
         unfit = move_checkpoints(&transaction, &batch.moves).await?.map(StoreError::Overtaken);
     }

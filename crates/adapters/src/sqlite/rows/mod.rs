@@ -45,6 +45,7 @@ const READERS: usize = 4;
 const STATEMENTS_CACHED: usize = 128;
 /// Negative: in KiB.
 const WRITER_CACHE_KIBIBYTES: i64 = -12_288;
+const READER_CACHE_KIBIBYTES: i64 = -8_192;
 /// Pages of 4 KiB in the write-ahead log before the writer itself copies them into the file, which holds it up.
 const CHECKPOINT_PAGES: i64 = 16_000;
 
@@ -130,6 +131,9 @@ impl Shared {
             OpenError::Damaged { reason, .. } => StoreError::Damaged(reason),
             error => unavailable(&error),
         })?;
+        reader
+            .pragma_update(None, "cache_size", READER_CACHE_KIBIBYTES)
+            .map_err(|error| unavailable(&error))?;
         reader.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         Ok(reader)
     }

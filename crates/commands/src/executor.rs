@@ -41,7 +41,7 @@ pub(crate) const AT_ONCE: usize = 64;
 /// After how long a checkpoint is written though nothing went into the outbox: whoever looks at what is stored sees by it
 /// that somebody reads on.
 const QUIET_SECONDS: i64 = 1;
-/// How long it rests after a look at which there was something to do: what comes meanwhile costs one look.
+/// How long it rests at the log's head after a look at which there was something to do: what comes meanwhile costs one look.
 const REST: Duration = Duration::from_millis(5);
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -162,7 +162,7 @@ impl Executor {
         let mut running = Running::default();
         let mut retry = Retry::new(LOOK_AGAIN, LONGEST_PAUSE);
         while !*stop.borrow() {
-            head.borrow_and_update();
+            let told = *head.borrow_and_update();
             let turned = self.turn(&mut running).await;
             match &turned {
                 Ok(_) if retry.is_over() => tracing::info!("the processes go on"),
@@ -173,7 +173,11 @@ impl Executor {
                 _ => {}
             }
             if let Ok(true) = turned {
-                tokio::time::sleep(REST).await;
+                // Whoever is behind does not rest.
+                let is_behind = self.progress.borrow().position < told;
+                if !is_behind {
+                    tokio::time::sleep(REST).await;
+                }
                 continue;
             }
             tokio::select! {

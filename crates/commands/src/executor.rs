@@ -41,8 +41,6 @@ pub(crate) const AT_ONCE: usize = 64;
 /// After how long a checkpoint is written though nothing went into the outbox: whoever looks at what is stored sees by it
 /// that somebody reads on.
 const QUIET_SECONDS: i64 = 1;
-/// How long it rests at the log's head after a look at which there was something to do: what comes meanwhile costs one look.
-const REST: Duration = Duration::from_millis(5);
 /// The longest wait before the outbox is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The longest pause while the log or the outbox is away.
@@ -173,10 +171,9 @@ impl Executor {
                 _ => {}
             }
             if let Ok(true) = turned {
-                // Whoever is behind does not rest.
-                let is_behind = self.progress.borrow().position < told;
-                if !is_behind {
-                    tokio::time::sleep(REST).await;
+                let is_behind = running.backlog || self.progress.borrow().position < told;
+                if let Some(rest) = self.handler.environment.options.processes_rest.filter(|_| !is_behind) {
+                    tokio::time::sleep(rest).await;
                 }
                 continue;
             }

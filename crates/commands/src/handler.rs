@@ -60,6 +60,9 @@ pub struct HandlerOptions {
     /// Whether nobody else appends to the log, so that a cached state is at its head. True: the lock of the data
     /// folder sees to it. Otherwise every reading of a fact looks whether the log went on.
     pub sole_owner: bool,
+    /// How long the processes rest at the log's head after a look at which there was something to do: what comes meanwhile
+    /// costs one look. 5 ms; None: they do not.
+    pub processes_rest: Option<Duration>,
     /// Whether the executor has a gateway, so that payments can be authorised. True.
     pub gateway: bool,
 }
@@ -74,6 +77,7 @@ impl Default for HandlerOptions {
             idle_seconds: 300,
             live_streams: 4096,
             sole_owner: true,
+            processes_rest: Some(Duration::from_millis(5)),
             gateway: true,
         }
     }

@@ -4,6 +4,8 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use octocity_commands::process_store::{OutboxChange, Step};
 use octocity_commands::{
@@ -363,10 +365,59 @@ async fn the_executor_runs_by_itself_and_stops_when_told() {
     world.enter("B-1").await;
     let head = *octocity_log::EventLog::head(&world.log).borrow();
     let reached = progress.wait_for(|now| now.position >= head && now.is_idle());
-    tokio::time::timeout(std::time::Duration::from_secs(9), reached).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(9), reached).await.unwrap().unwrap();
     stop.send_replace(true);
     running.await.unwrap();
     assert_eq!(world.count("SessionOpened").await, 1);
+}
+
+/// How often the processes look while 100 vehicles enter, one a millisecond.
+async fn looks(processes_rest: Option<Duration>) -> usize {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    let options = HandlerOptions { processes_rest, ..HandlerOptions::default() };
+    let handler = Handler::new(Arc::new(world.log.clone()), None, world.clock.clone(), options);
+    let executor = Executor::new(handler, Arc::new(store), Arc::new(ScriptedGateway::default()));
+    executor.start().await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let mut progress = executor.progress();
+    let running = tokio::spawn(executor.run(stopped));
+    let looks = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&looks);
+    tokio::spawn(async move {
+        while progress.changed().await.is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    for number in 0..100 {
+        world.enter(&format!("B-{number}")).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+    looks.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_the_processes_rest_costs_one_look() {
+    let (without, with) = (looks(None).await, looks(Some(Duration::from_millis(5))).await);
+    assert!(without >= 100 && with < without / 2, "{without} looks without rests, {with} with them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_are_behind_do_not_rest() {
+    let (world, store) = (World::new().await, MemoryProcessStore::default());
+    run(&world, &store).await;
+    for number in 0..3_000 {
+        let entry = passage(Some(&format!("P-{number}")), Direction::Entry, MORNING);
+        accepted(world.park(Submission { origin: Origin::Imported, ..world.submit(entry) }).await);
+    }
+    let head = *octocity_log::EventLog::head(&world.log).borrow();
+    let executor = executor(&world, &store);
+    let (_stop, stopped) = watch::channel(false);
+    let (begun, mut progress) = (tokio::time::Instant::now(), executor.progress());
+    tokio::spawn(executor.run(stopped));
+    progress.wait_for(|now| now.position >= head).await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]

@@ -61,6 +61,8 @@ pub fn options() -> HandlerOptions {
         idle_seconds: 300,
         live_streams: 8,
         sole_owner: false,
+        // Time passes there only where it is told to.
+        processes_rest: None,
         ..HandlerOptions::default()
     }
 }
@@ -114,7 +116,6 @@ impl Node {
 
 impl Keeper {
     async fn start(ground: &Ground, handler: &Arc<Handler>) -> Self {
-        // Time passes there only where it is told to.
         let options = EngineOptions { batch_events: 5, rest: None, ..EngineOptions::default() };
         let engine = Engine::open(Arc::clone(&ground.log), Arc::clone(&ground.rows), options).await;
         let engine = engine.expect("the memory store opens");

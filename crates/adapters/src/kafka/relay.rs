@@ -37,7 +37,8 @@ pub struct RelayOptions {
 }
 
 /// How long after a transaction the next one begins at the log's head. The broker still writes the last one's markers, and whoever
-/// begins meanwhile is told so, which librdkafka takes as 20 ms to wait (`rdkafka_txnmgr.c`, `CONCURRENT_TRANSACTIONS`).
+/// begins meanwhile is told so, which librdkafka takes as 20 ms to wait (`rdkafka_txnmgr.c`, `CONCURRENT_TRANSACTIONS`). The records
+/// of a full page are made during these.
 const REST: Duration = Duration::from_millis(5);
 /// The first pause after a fault.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);

@@ -389,7 +389,8 @@ async fn looks(processes_rest: Option<Duration>) -> usize {
         }
     });
     for number in 0..100 {
-        world.enter(&format!("B-{number}")).await;
+        let entry = passage(Some(&format!("P-{number}")), Direction::Entry, MORNING);
+        accepted(world.park(world.submit(entry)).await);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     stop.send_replace(true);

@@ -101,10 +101,10 @@ pub async fn serve() -> Server {
     serve_with(Auth::default(), Limits::default(), true).await
 }
 
-/// `projecting`: whether the engine follows the log.
-pub async fn serve_with(auth: Auth, limits: Limits, projecting: bool) -> Server {
+/// `following`: whether engine and processes follow the log.
+pub async fn serve_with(auth: Auth, limits: Limits, following: bool) -> Server {
     let log = Arc::new(MemoryLog::new(LogId(Uuid::from_u128(7 << 100))));
-    serve_on(log, Arc::new(MemoryRows::new()), auth, limits, projecting).await
+    serve_on(log, Arc::new(MemoryRows::new()), auth, limits, following).await
 }
 
 /// What these hold already is there.
@@ -113,7 +113,7 @@ pub async fn serve_on(
     rows: Arc<dyn RowStore>,
     auth: Auth,
     limits: Limits,
-    projecting: bool,
+    following: bool,
 ) -> Server {
     let (port, clock): (Arc<dyn EventLog>, Arc<dyn Clock>) = (log.clone(), Arc::new(RealClock));
     let handler = Handler::new(Arc::clone(&port), None, Arc::clone(&clock), HandlerOptions::default());
@@ -121,13 +121,13 @@ pub async fn serve_on(
     let engine = Engine::open(Arc::clone(&port), rows, EngineOptions::default());
     let engine = engine.await.unwrap();
     let models = engine.models();
-    if projecting {
-        tokio::spawn(engine.run(closing.clone()));
-    }
     let executor =
         Executor::new(Arc::clone(&handler), Arc::new(MemoryProcessStore::default()), Arc::new(Obliging));
     executor.start().await.unwrap();
-    tokio::spawn(executor.run(closing.clone()));
+    if following {
+        tokio::spawn(engine.run(closing.clone()));
+        tokio::spawn(executor.run(closing.clone()));
+    }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let state = ApiState {

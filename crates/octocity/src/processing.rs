@@ -32,24 +32,23 @@ pub enum Standing {
 }
 
 pub struct Processing {
+    stop: watch::Sender<bool>,
     standing: watch::Receiver<Standing>,
     task: JoinHandle<Result<(), Failure>>,
 }
 
 impl Processing {
-    /// Runs until `stop` turns true. `from_now`: lost process state is begun anew at the log's end. What is wrong with what is stored is refused here, before any work.
-    pub async fn start(
-        node: &Arc<Node>,
-        from_now: bool,
-        stop: watch::Receiver<bool>,
-    ) -> Result<Self, Failure> {
+    /// Runs until it is stopped. `from_now`: lost process state is begun anew at the log's end. What is wrong with what is
+    /// stored is refused here, before any work.
+    pub async fn start(node: &Arc<Node>, from_now: bool) -> Result<Self, Failure> {
         let begun = match node.processes.lease().await? {
             Some(lease) => Some((lease, executor(node, from_now).await?)),
             None => None,
         };
+        let (stop, stopped) = watch::channel(false);
         let (told, standing) = watch::channel(Standing::StandsBy);
-        let task = tokio::spawn(take_turns(Arc::clone(node), from_now, begun, told, stop));
-        Ok(Self { standing, task })
+        let task = tokio::spawn(take_turns(Arc::clone(node), from_now, begun, told, stopped));
+        Ok(Self { stop, standing, task })
     }
 
     pub fn standing(&self) -> watch::Receiver<Standing> {
@@ -61,8 +60,9 @@ impl Processing {
         drop(self.standing.wait_for(|standing| matches!(standing, Standing::Ended)).await);
     }
 
-    /// Waits for its end, once it is told to stop: what is under way ends.
+    /// Waits for its end: what is under way ends.
     pub async fn stop(self) -> Result<(), Failure> {
+        self.stop.send_replace(true);
         self.task.await.map_err(|error| Failure::fault(format!("The processes broke off: {error}.")))?
     }
 }

@@ -26,8 +26,8 @@ use crate::starting::Starting;
 use crate::stopping::StopSignals;
 
 const PAGE: &str = include_str!("../page/index.html");
-/// How long open connections may take to end once the server stops.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// How long open connections may take to end once the server stops: longer than a payment is waited for.
+const GOODBYE: Duration = Duration::from_secs(6);
 
 /// A running server.
 pub struct Server {
@@ -102,7 +102,7 @@ impl Working {
             processing::introduce(node).await?;
         }
         let processing = match roles.have(Role::Processes) {
-            true => Some(Processing::start(node, roles.processes_from_now, closed.clone()).await?),
+            true => Some(Processing::start(node, roles.processes_from_now).await?),
             false => None,
         };
         Ok(Self { following, projecting, processing, relaying, telling })
@@ -232,7 +232,8 @@ impl Server {
         }
     }
 
-    /// Takes no more, answers what it has, and closes the log: within seconds.
+    /// Takes no more, answers what it has, and closes the log: within seconds. The processes go on until all is answered:
+    /// a payment waits for them.
     pub async fn stop(self) -> Result<(), Failure> {
         self.closing.send_replace(true);
         self.pruning.abort();

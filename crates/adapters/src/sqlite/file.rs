@@ -37,6 +37,11 @@ pub enum OpenError {
     Foreign { path: PathBuf, name: &'static str },
     #[error("{} is damaged ({reason}); nothing was changed: restore it from a backup.", path.display())]
     Damaged { path: PathBuf, reason: String },
+    #[error(
+        "{} is empty, or was not made to its end; a start makes it. Did it hold something, restore it from a backup.",
+        path.display()
+    )]
+    Unmade { path: PathBuf },
     #[error("{} cannot be opened ({reason}); check the folder's rights and free space.", path.display())]
     Unavailable { path: PathBuf, reason: String },
 }
@@ -44,6 +49,10 @@ pub enum OpenError {
 impl OpenError {
     pub fn of(path: &Path, error: &rusqlite::Error) -> Self {
         let (path, reason) = (path.to_owned(), error.to_string());
+        // Beside a file of ours a journal to roll back stands only until the file first is in WAL mode.
+        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK) {
+            return Self::Unmade { path };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, reason },
             _ => Self::Unavailable { path, reason },
@@ -57,7 +66,7 @@ impl OpenError {
             Self::Newer { found, known, .. } | Self::Older { found, known, .. } => {
                 Some(format!("is of form {found}, not of {known}"))
             }
-            Self::Foreign { .. } | Self::Unavailable { .. } => None,
+            Self::Foreign { .. } | Self::Unmade { .. } | Self::Unavailable { .. } => None,
         }
     }
 }
@@ -127,7 +136,7 @@ pub fn check(connection: &Connection, of: &str) -> rusqlite::Result<()> {
 
 /// Takes a file away, with what SQLite keeps beside it.
 pub fn remove(path: &Path) -> Result<(), OpenError> {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         match std::fs::remove_file(&name) {
@@ -157,7 +166,7 @@ pub fn open_to_read(path: &Path, form: &Form) -> Result<Connection, OpenError> {
     connection.busy_timeout(Duration::from_secs(5)).map_err(wrap)?;
     match check_form(&connection, path, form)? {
         true => Ok(connection),
-        false => Err(OpenError::Unavailable { path: path.to_owned(), reason: "it is empty".to_owned() }),
+        false => Err(OpenError::Unmade { path: path.to_owned() }),
     }
 }
 

@@ -268,7 +268,14 @@ fn inspect_file(dir: &Path, name: &'static str, form: &Form, disposable: bool, t
         return FileReport { name, bytes: None, problem: None };
     };
     let check = if thorough { "PRAGMA quick_check(1)" } else { "SELECT 'ok' FROM sqlite_schema LIMIT 1" };
-    let checked = open_to_read(&path, form).and_then(|connection| {
+    let opened = match open_to_read(&path, form) {
+        // The next start makes it.
+        Err(OpenError::Unmade { .. }) if disposable => {
+            return FileReport { name, bytes: Some(found.len()), problem: None };
+        }
+        opened => opened,
+    };
+    let checked = opened.and_then(|connection| {
         let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
         match said {
             Ok(said) if said == "ok" => Ok(()),

@@ -16,7 +16,7 @@ use crate::sql::{self, Dialect::Sqlite};
 use crate::sqlite::file::{self, OpenError, begin_to_write, open_disposable, open_existing, open_to_read};
 
 /// What stands beside the live file.
-const GREEN_FILE: &str = "readmodels.green.db";
+pub(super) const GREEN_FILE: &str = "readmodels.green.db";
 const BLUE_FILE: &str = "readmodels.blue.db";
 /// What was live, while blue rows become so.
 const PASSING_FILE: &str = "readmodels.passing.db";
@@ -57,6 +57,7 @@ impl BlueGreen for SqliteBlueGreen {
             return Ok(Holds::Nothing);
         }
         let known = match open_to_read(&path, &FORM) {
+            Err(OpenError::Unmade { .. }) => return Ok(Holds::Nothing),
             Err(error) if error.in_content().is_some() => return Ok(Holds::OtherForm),
             opened => definition(&opened.map_err(|error| unavailable(&error))?, table),
         };

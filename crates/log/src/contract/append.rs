@@ -121,21 +121,19 @@ pub async fn tells_a_head_that_can_be_read(storage: &dyn Storage) {
     assert_eq!(*head.borrow_and_update(), Position::default());
     let writer = Arc::clone(&log);
     let writing = tokio::spawn(async move { fill(&*writer, stream(1), 1, 50).await });
-    let mut before = Position::default();
-    let mut seen = 0;
+    let (mut told, mut before, mut seen) = (Position::default(), Position::default(), 0);
     while seen < 50 {
         head.changed().await.unwrap();
         let now = *head.borrow_and_update();
-        assert!(now > before, "the head never goes back");
+        assert!(now > told, "the head never goes back");
+        told = now;
+        // A page may have what the head did not tell of yet.
+        if now <= before {
+            continue;
+        }
         let page = log.read_all(before, 100, &[], &[]).await.unwrap();
         assert!(page.events.last().is_some_and(|last| last.position >= now), "the head is never ahead");
         (before, seen) = (page.events.last().unwrap().position, seen + page.events.len());
-        if before > now {
-            head.mark_unchanged();
-        }
-        if seen < 50 && *head.borrow() > before {
-            head.mark_changed();
-        }
     }
     writing.await.unwrap();
     must_append(&*log, batch(stream(1), 50, client_id(99), &[])).await;

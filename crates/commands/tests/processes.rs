@@ -4,7 +4,6 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use octocity_commands::process_store::{OutboxChange, Step};
@@ -381,12 +380,12 @@ async fn looks(processes_rest: Option<Duration>) -> usize {
     let (stop, stopped) = watch::channel(false);
     let mut progress = executor.progress();
     let running = tokio::spawn(executor.run(stopped));
-    let looks = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&looks);
-    tokio::spawn(async move {
+    let counting = tokio::spawn(async move {
+        let mut looks = 0;
         while progress.changed().await.is_ok() {
-            count.fetch_add(1, Ordering::Relaxed);
+            looks += 1;
         }
+        looks
     });
     for number in 0..100 {
         let entry = passage(Some(&format!("P-{number}")), Direction::Entry, MORNING);
@@ -395,7 +394,7 @@ async fn looks(processes_rest: Option<Duration>) -> usize {
     }
     stop.send_replace(true);
     running.await.unwrap();
-    looks.load(Ordering::Relaxed)
+    counting.await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,7 +26,8 @@ use crate::starting::Starting;
 use crate::stopping::StopSignals;
 
 const PAGE: &str = include_str!("../page/index.html");
-/// How long open connections may take to end once the server stops: longer than a payment is waited for.
+/// How long open connections may take to end once the server stops: longer than a payment is waited for
+/// (`Limits::settle_seconds`).
 const GOODBYE: Duration = Duration::from_secs(6);
 
 /// A running server.

@@ -38,7 +38,7 @@ pub enum OpenError {
     #[error("{} is damaged ({reason}); nothing was changed: restore it from a backup.", path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error(
-        "{} is empty, or was not made to its end; a start makes it. Did it hold something, restore it from a backup.",
+        "{} is empty, or was not made to its end; a start makes it. If it held something, restore it from a backup.",
         path.display()
     )]
     Unmade { path: PathBuf },

@@ -268,14 +268,7 @@ fn inspect_file(dir: &Path, name: &'static str, form: &Form, disposable: bool, t
         return FileReport { name, bytes: None, problem: None };
     };
     let check = if thorough { "PRAGMA quick_check(1)" } else { "SELECT 'ok' FROM sqlite_schema LIMIT 1" };
-    let opened = match open_to_read(&path, form) {
-        // The next start makes it.
-        Err(OpenError::Unmade { .. }) if disposable => {
-            return FileReport { name, bytes: Some(found.len()), problem: None };
-        }
-        opened => opened,
-    };
-    let checked = opened.and_then(|connection| {
+    let checked = open_to_read(&path, form).and_then(|connection| {
         let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
         match said {
             Ok(said) if said == "ok" => Ok(()),
@@ -283,6 +276,11 @@ fn inspect_file(dir: &Path, name: &'static str, form: &Form, disposable: bool, t
             Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
             Err(error) => Err(OpenError::of(&path, &error)),
         }
+    });
+    // The next start makes it.
+    let checked = checked.or_else(|error| match error {
+        OpenError::Unmade { .. } if disposable => Ok(()),
+        error => Err(error),
     });
     let problem = checked.err().map(|error| match error.in_content().filter(|_| disposable) {
         Some(why) => {

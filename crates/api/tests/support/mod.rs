@@ -121,11 +121,11 @@ pub async fn serve_on(
     let engine = Engine::open(Arc::clone(&port), rows, EngineOptions::default());
     let engine = engine.await.unwrap();
     let models = engine.models();
-    let executor =
-        Executor::new(Arc::clone(&handler), Arc::new(MemoryProcessStore::default()), Arc::new(Obliging));
-    executor.start().await.unwrap();
     if following {
         tokio::spawn(engine.run(closing.clone()));
+        let store = Arc::new(MemoryProcessStore::default());
+        let executor = Executor::new(Arc::clone(&handler), store, Arc::new(Obliging));
+        executor.start().await.unwrap();
         tokio::spawn(executor.run(closing.clone()));
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -16,7 +16,7 @@ use crate::sql::{self, Dialect::Sqlite};
 use crate::sqlite::file::{self, OpenError, begin_to_write, open_disposable, open_existing, open_to_read};
 
 /// What stands beside the live file.
-pub(super) const GREEN_FILE: &str = "readmodels.green.db";
+const GREEN_FILE: &str = "readmodels.green.db";
 const BLUE_FILE: &str = "readmodels.blue.db";
 /// What was live, while blue rows become so.
 const PASSING_FILE: &str = "readmodels.passing.db";
@@ -149,4 +149,38 @@ fn copy(mut to: Connection, from: &Path, table: &'static Table, generation: u32)
         copying.commit()
     };
     copy().map_err(|error| fault(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use octocity_projections::{MemoryRows, Row as _, parking::VisitRow};
+
+    use super::*;
+
+    /// As a writer leaves it that is killed before the file is in WAL mode.
+    #[tokio::test]
+    async fn a_file_that_was_not_made_to_its_end_holds_nothing_and_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = SqliteBlueGreen::new(Arc::new(MemoryRows::new()), folder.path().join("readmodels.db"));
+        let (begun, path) = (folder.path().join("begun"), stores.beside(Beside::Green));
+        let writer = Connection::open(&begun).unwrap();
+        let more_than_its_cache = "CREATE TABLE t (x); DROP TABLE t; PRAGMA cache_size = 1;
+            BEGIN; CREATE TABLE t (x); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+            INSERT INTO t SELECT randomblob(4000) FROM n";
+        writer.execute_batch(more_than_its_cache).unwrap();
+        let put = || {
+            for beside in ["", "-journal"] {
+                let of = |path: &Path| format!("{}{beside}", path.display());
+                std::fs::copy(of(&begun), of(&path)).unwrap();
+            }
+        };
+        put();
+        assert!(matches!(open_to_read(&path, &FORM), Err(OpenError::Unmade { .. })));
+        assert_eq!(stores.holds(Beside::Green, VisitRow::TABLE).await.unwrap(), Holds::Nothing);
+        stores.forget_green(VisitRow::TABLE).await.unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "the one that was begun, and its journal");
+        put();
+        stores.open(Beside::Green).await.unwrap();
+        open_to_read(&path, &FORM).unwrap();
+    }
 }

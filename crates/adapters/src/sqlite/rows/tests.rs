@@ -4,7 +4,6 @@ use octocity_projections::Direction::{self, Ascending, Descending};
 use octocity_projections::Filter::{Below, Eq, From, NotNull};
 use octocity_projections::{Filter, Row as _, parking::VisitRow, payments::PaymentRow, sessions::SessionRow};
 
-use super::blue_green::GREEN_FILE;
 use super::*;
 
 #[test]
@@ -44,26 +43,6 @@ fn questions_find_their_rows_by_an_index() {
         let plan = plan(table, filters, order);
         assert!(plan.contains(by), "{}: {by} is not in: {plan}", table.name);
     }
-}
-
-/// As a writer leaves it that is killed before the file is in WAL mode.
-#[test]
-fn a_file_that_was_not_made_to_its_end_is_made() {
-    let folder = tempfile::tempdir().unwrap();
-    let [begun, path] = ["begun", GREEN_FILE].map(|name| folder.path().join(name));
-    let writer = Connection::open(&begun).unwrap();
-    let more_than_its_cache =
-        "CREATE TABLE t (x); DROP TABLE t; PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x);
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
-        INSERT INTO t SELECT randomblob(4000) FROM n";
-    writer.execute_batch(more_than_its_cache).unwrap();
-    for beside in ["", "-journal"] {
-        let of = |path: &Path| format!("{}{beside}", path.display());
-        std::fs::copy(of(&begun), of(&path)).unwrap();
-    }
-    assert!(matches!(open_to_read(&path, &FORM), Err(OpenError::Unmade { .. })));
-    SqliteRows::open(&path).unwrap();
-    open_to_read(&path, &FORM).unwrap();
 }
 
 /// How SQLite finds the rows, in its words.

@@ -162,3 +162,28 @@ fn a_stop_is_clean_and_a_second_start_goes_on() {
     let running = stage.start();
     assert_eq!(running.occupancy(&facility, &entered["position"])["inside"], 1);
 }
+
+#[test]
+fn a_stop_answers_a_payment_that_the_gateway_has_not_answered() {
+    let stage = stage();
+    let running = stage.start();
+    let facility = opened(&running, 10);
+    running.does("activateTariff", &tariff(&facility));
+    let (visit, _) = enters(&running, &facility, &plate("1AB 2345"));
+    let authorize = json!({
+        "amount": { "amountMinor": 2000, "currency": "CZK" }, "token": "sim-lost-reply",
+        "allocations": [{ "visitId": visit, "amountMinor": 2000 }]
+    });
+    let authorize = input(&facility, authorize);
+    let authorized = std::thread::scope(|scope| {
+        let authorizing = scope.spawn(|| running.does("authorizePayment", &authorize));
+        eventually("the gateway is to be asked again", || {
+            let query = "query ($facility: ID!) { paymentsToReview(facilityId: $facility) { nodes { id } } }";
+            let found = running.query(query, json!({ "facility": facility }));
+            found["paymentsToReview"]["nodes"] != json!([])
+        });
+        running.server.signal("INT").unwrap();
+        authorizing.join().unwrap()
+    });
+    assert_eq!(authorized["outcome"], "DONE", "{authorized}");
+}

@@ -9,6 +9,7 @@ pub mod eventstoredb;
 pub mod gateway;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+mod newest;
 mod outage;
 #[cfg(feature = "postgres")]
 pub mod postgres;

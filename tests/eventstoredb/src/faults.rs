@@ -32,6 +32,7 @@ pub enum Cut {
 pub struct Faults {
     inner: Mutex<Inner>,
     cuts: watch::Sender<Option<Cut>>,
+    hushed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -46,7 +47,7 @@ struct Inner {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { inner: Mutex::default(), cuts: watch::Sender::new(None) }
+        Self { inner: Mutex::default(), cuts: watch::Sender::new(None), hushed: watch::Sender::new(false) }
     }
 }
 
@@ -75,6 +76,11 @@ impl Faults {
         self.cuts.send_replace(Some(cut));
     }
 
+    /// From now on subscriptions stay open and tell nothing, or tell again.
+    pub fn hush(&self, hushed: bool) {
+        self.hushed.send_replace(hushed);
+    }
+
     /// How many subscriptions were opened.
     pub fn subscriptions(&self) -> usize {
         self.inner().subscriptions
@@ -83,6 +89,11 @@ impl Faults {
     /// How many reads and subscriptions were asked for.
     pub fn reads(&self) -> usize {
         self.inner().reads
+    }
+
+    pub(crate) async fn speak(&self) {
+        // Its sender is this.
+        let _ = self.hushed.subscribe().wait_for(|hushed| !hushed).await;
     }
 
     pub(crate) fn next_append(&self) -> Option<AppendFault> {

@@ -30,6 +30,7 @@ impl Node {
                 let end = *committed.borrow_and_update();
                 while next < end {
                     for (place, wanted) in node.looked_at(stream.as_deref(), &selection, next, end) {
+                        node.faults.speak().await;
                         next += 1;
                         looked_at += 1;
                         if wanted {

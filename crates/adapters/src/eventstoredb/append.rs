@@ -33,7 +33,7 @@ impl Streams {
         };
         let result = self.append_all(head, &mut tail, batch).await;
         if !matches!(result, Err(AppendError::Log(_))) {
-            remembered.remember(tail.next);
+            remembered.ends(tail.next);
             *held = Some(tail);
         }
         result

@@ -6,10 +6,10 @@ use std::time::Duration;
 use octocity_log::{LogError, Position, Retry};
 use tokio::sync::watch;
 
-use super::EventStoreOptions;
+use super::connection::Connection;
 use super::fault::reason;
-use super::nodes::Nodes;
 use super::record;
+use super::streams::Streams;
 use super::wire::Filter;
 use crate::clock::shortened;
 use crate::counters::Counters;
@@ -47,19 +47,18 @@ impl Head {
 
 /// Follows for ever. A subscription that ends, with an error or without, is opened again after a pause that grows until
 /// one has told something: then the server is there again, whatever became of the last append. Begin and end are logged.
-pub async fn follow(
-    head: Head,
-    nodes: Nodes,
-    prefixes: Vec<String>,
-    options: EventStoreOptions,
-    (counters, silence): (Arc<Counters>, Outage),
-) {
+pub async fn follow(head: Head, streams: Arc<Streams>, (counters, silence): (Arc<Counters>, Outage)) {
+    let Connection { nodes, options, .. } = &streams.connection;
     let mut retry = Retry::new(options.first_pause, options.longest_pause);
+    // The head goes on by itself with what this node appends: what the others did before must be told, too.
+    let mut position = head.get();
     for attempt in 0.. {
-        let reason =
-            match nodes.in_turn(attempt).subscribe(head.get().0, Filter::by_stream(prefixes.clone())).await {
-                Err(status) => reason(&status),
-                Ok(mut told) => loop {
+        let filter = Filter::by_stream(streams.prefixes(&[]));
+        let reason = match nodes.in_turn(attempt).subscribe(position.0, filter).await {
+            Err(status) => reason(&status),
+            Ok(mut told) => {
+                streams.told.begin(position);
+                loop {
                     let message = match tokio::time::timeout(LOOK, told.message()).await {
                         Ok(message) => message,
                         // A node that is not ready is sent no commands: whether it is there again must show otherwise.
@@ -75,15 +74,18 @@ pub async fn follow(
                             }
                             silence.is_over();
                             counters.set_failure(None);
-                            if let Some(event) = told.record().filter(record::is_event) {
-                                head.raise(Position(event.commit_position));
-                            }
+                            let Some(record) = told.record() else { continue };
+                            let event = record::is_event(&record).then_some(Position(record.commit_position));
+                            streams.hear(record);
+                            event.inspect(|event| head.raise(*event));
                         }
                         Ok(None) => break "the server ended it".to_owned(),
                         Err(status) => break reason(&status),
                     }
-                },
-            };
+                }
+            }
+        };
+        position = streams.told.cut(position);
         silence.begins();
         if retry.begins() {
             tracing::warn!(reason, "the subscription to EventStoreDB is cut and is opened again");

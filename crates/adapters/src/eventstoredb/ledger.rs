@@ -34,7 +34,7 @@ struct Stretch {
 impl Streams {
     /// The tail as it is in the store now.
     pub async fn refresh(&self, stream: StreamId, known: Option<Tail>) -> Result<Tail, LogError> {
-        let name = self.name(stream);
+        let (name, remembered) = (self.name(stream), self.remembered(stream));
         let tail = match known {
             None => Tail::load(self.records(&name, Start::End, WINDOW).await?)?,
             Some(mut tail) => loop {
@@ -45,7 +45,7 @@ impl Streams {
                 }
             },
         };
-        self.remembered(stream).remember(tail.next);
+        remembered.ends(tail.next);
         Ok(tail)
     }
 

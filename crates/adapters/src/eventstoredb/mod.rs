@@ -15,6 +15,7 @@ mod all;
 mod append;
 mod connection;
 mod encode;
+mod ends;
 mod fault;
 mod head;
 mod identity;
@@ -27,6 +28,7 @@ mod record;
 mod settings;
 mod streams;
 mod tail;
+mod told;
 mod wire;
 
 use std::fmt;
@@ -104,7 +106,7 @@ pub struct EventStoreLog {
     identity: Identity,
     /// Where positions of the epoch before are here, in rising order.
     pages: Vec<(Position, Position)>,
-    streams: Streams,
+    streams: Arc<Streams>,
     head: Head,
     counters: Arc<Counters>,
     /// Begins when the server no longer tells what is appended.
@@ -124,12 +126,11 @@ impl EventStoreLog {
         };
         let last = first.last_position().await.map_err(|error| first.connection.open_error(error))?;
         let nodes = first.connection.nodes;
-        let streams = Streams::new(Connection::new(nodes.clone(), options.clone()));
+        let streams = Arc::new(Streams::new(Connection::new(nodes, options)));
         let (head, counters) = (Head::new(last), Arc::new(Counters::default()));
-        let prefixes = streams.prefixes(&[]);
         let silence = Outage::default();
-        let told = (Arc::clone(&counters), silence.clone());
-        let following = tokio::spawn(head::follow(head.clone(), nodes, prefixes, options, told));
+        let health = (Arc::clone(&counters), silence.clone());
+        let following = tokio::spawn(head::follow(head.clone(), Arc::clone(&streams), health));
         Ok(Self { identity, pages, streams, head, counters, silence, following })
     }
 

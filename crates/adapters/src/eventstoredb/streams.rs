@@ -2,13 +2,15 @@
 //! so an event of revision N stands at record N or after, by as many as such records stand before it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use octocity_log::{LogError, RecordedEvent, StreamId};
 
 use super::connection::Connection;
+use super::ends::Looks;
 use super::record;
 use super::tail::{Next, Tail};
+use super::told::Told;
 use super::wire::{ReadReq, Record};
 
 /// How many records are read at once, at most and at least: some are no events, and each call costs a way there and back.
@@ -22,22 +24,57 @@ const REMEMBERED: usize = 20_000;
 pub struct Remembered {
     /// Held while something is appended.
     pub tail: tokio::sync::Mutex<Option<Tail>>,
-    next: Mutex<Option<Next>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Where the stream went on, however long ago.
+    next: Option<Next>,
+    /// Whether that was its end, so that nothing can be behind it but what is told since.
+    is_end: bool,
 }
 
 impl Remembered {
     /// What once stood there stands there for ever, so an old one serves as well.
     pub fn next(&self) -> Option<Next> {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen().next
+    }
+
+    /// Where the stream ends, as far as the subscription has told. None: nobody has looked for it.
+    pub fn end(&self) -> Option<Next> {
+        let seen = *self.seen();
+        seen.next.filter(|_| seen.is_end)
     }
 
     pub fn remember(&self, next: Next) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+        let seen = &mut *self.seen();
+        // Whoever read less may have been slower.
+        if seen.next.is_none_or(|known| known.record < next.record) {
+            seen.next = Some(next);
+        }
+    }
+
+    /// `next` is what the server called the stream's end, asked while this was held: so what was appended meanwhile is told.
+    pub fn ends(&self, next: Next) {
+        self.remember(next);
+        self.seen().is_end = true;
+    }
+
+    /// Something is behind it that cannot be read.
+    pub fn doubt(&self) {
+        self.seen().is_end = false;
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 pub struct Streams {
     pub connection: Connection,
+    pub told: Told,
+    pub looks: Looks,
     remembered: Mutex<HashMap<StreamId, Arc<Remembered>>>,
 }
 
@@ -52,7 +89,7 @@ pub enum Start {
 
 impl Streams {
     pub fn new(connection: Connection) -> Self {
-        Self { connection, remembered: Mutex::default() }
+        Self { connection, told: Told::default(), looks: Looks::default(), remembered: Mutex::default() }
     }
 
     pub fn name(&self, stream: StreamId) -> String {
@@ -64,12 +101,22 @@ impl Streams {
         name.strip_prefix(&*self.connection.options.namespace)?.parse().ok()
     }
 
+    /// As long as it is held it is not forgotten, and hears what is told of the stream.
     pub fn remembered(&self, stream: StreamId) -> Arc<Remembered> {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.all_remembered();
         if remembered.len() >= REMEMBERED && !remembered.contains_key(&stream) {
             remembered.retain(|_, stream| Arc::strong_count(stream) > 1);
         }
         Arc::clone(remembered.entry(stream).or_default())
+    }
+
+    /// What is remembered of a stream already.
+    pub fn known(&self, stream: StreamId) -> Option<Arc<Remembered>> {
+        self.all_remembered().get(&stream).cloned()
+    }
+
+    fn all_remembered(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Remembered>>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub async fn records(&self, name: &str, from: Start, count: usize) -> Result<Vec<Record>, LogError> {
@@ -87,7 +134,8 @@ impl Streams {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let mut events = Vec::new();
-        if limit == 0 {
+        let remembered = self.remembered(stream);
+        if limit == 0 || self.has_ended(&remembered, from).await {
             return Ok(events);
         }
         let name = self.name(stream);
@@ -97,8 +145,12 @@ impl Streams {
             let records = self.records(&name, Start::Forth(next), count).await?;
             let at_end = records.len() < count;
             next += records.len() as u64;
-            if let Some(last) = records.last() {
-                self.remembered(stream).remember(Next::behind(last)?);
+            let seen = records.last().map(Next::behind).transpose()?;
+            match seen {
+                Some(seen) if at_end => remembered.ends(seen),
+                Some(seen) => remembered.remember(seen),
+                None if next == 0 => remembered.ends(Next::default()),
+                None => {}
             }
             for record in records.into_iter().filter(record::is_event) {
                 let event = record::event(stream, record)?;

@@ -10,6 +10,7 @@ mod opening;
 mod restart;
 mod storage;
 mod subscription;
+mod told;
 
 use storage::Served;
 

@@ -10,7 +10,7 @@ use crate::storage::Served;
 
 const IN_TIME: Duration = Duration::from_secs(60);
 
-async fn reaches(log: &dyn EventLog, position: Position) {
+pub async fn reaches(log: &dyn EventLog, position: Position) {
     let mut head = log.head();
     let reached = head.wait_for(|head| *head >= position);
     tokio::time::timeout(IN_TIME, reached).await.expect("the head follows").unwrap();

@@ -7,7 +7,6 @@
 //!
 //! Positions have no gaps here, and nobody outside this module may know it.
 
-mod newest;
 mod reader;
 mod schema;
 mod writer;
@@ -28,7 +27,7 @@ use uuid::Uuid;
 use super::blocking::blocking;
 use super::{OpenError, log_error, open_to_read, open_to_write};
 use crate::counters::{Counters, LogCounters};
-use newest::Newest;
+use crate::newest::{self, Newest};
 pub use reader::Gap;
 use reader::Reader;
 use writer::{Task, Writer};
@@ -62,7 +61,7 @@ impl Default for SqliteLogOptions {
             readers: 4,
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 4 * 1024,
-            newest_events: 8_192,
+            newest_events: newest::EVENTS,
             checkpoint_pages: 16_000,
             max_pages: None,
         }

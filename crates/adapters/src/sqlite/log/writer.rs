@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use octocity_domain::CommandId;
 use octocity_log::{
-    Append, AppendError, Appended, LedgerEntry, LogError, NewEvent, Origin, Position, StreamId,
+    Append, AppendError, Appended, LedgerEntry, LogError, NewEvent, Origin, Position, RecordedEvent, StreamId,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::SqliteLogOptions;
-use super::newest::Newest;
 use super::schema::{BLOCK, FORM};
 use crate::counters::Counters;
+use crate::newest::Newest;
 use crate::sqlite::file::begin_to_write;
 use crate::sqlite::{Checkpointer, OpenError, log_error, open_existing};
 
@@ -173,7 +173,7 @@ impl Writer {
         for (task, answer) in group.iter_mut().zip(&answers) {
             if let (Task::Append { batch, .. }, Answer::Appended(Ok((first, _)))) = (task, answer) {
                 self.counters.appended(batch.events.len(), batch.entries.len());
-                self.newest.add(batch.stream, *first, batch.expected, std::mem::take(&mut batch.events));
+                self.remember(batch, *first);
             }
         }
         let last = position(self.known.last);
@@ -181,6 +181,21 @@ impl Writer {
         for (task, answer) in group.into_iter().zip(answers) {
             task.answer(answer);
         }
+    }
+
+    fn remember(&self, batch: &mut Append, first: Position) {
+        let events = std::mem::take(&mut batch.events);
+        let (before, last) = (Position(first.0 - 1), Position(first.0 - 1 + events.len() as u64));
+        let recorded = events.into_iter().zip(0..).map(|(event, index)| RecordedEvent {
+            position: Position(first.0 + index),
+            stream: batch.stream,
+            revision: batch.expected + index,
+            event_type: Arc::from(&*event.event_type),
+            version: event.version,
+            data: event.data,
+            meta: event.meta,
+        });
+        self.newest.add(before, recorded, last);
     }
 
     /// All of the group in one transaction, durable when this returns.

@@ -124,7 +124,7 @@ impl Engine {
         let stats = Arc::new(Stats::default());
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
         let live = Arc::new(Live::default());
-        let models = ReadModels { store, figures, live, progress: receiver, stats };
+        let models = ReadModels { store, figures, live, progress: receiver, fresh: None, stats };
         let mut engine = Self {
             log,
             tails,

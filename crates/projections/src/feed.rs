@@ -1,20 +1,22 @@
-//! What is live on a node whose rows another process writes: follows the events by itself, and tells subscribers of a
-//! change as soon as the stored rows have it. It writes nothing.
+//! What is live on a node whose rows another process writes: follows the events by itself, and writes nothing. Who follows a
+//! facility is told as soon as its rows are folded on here ([`Fresh`]); all others as soon as the stored rows have it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use octocity_log::{Position, Retry, Tail};
+use octocity_domain::FacilityId;
+use octocity_log::{Position, Retry, Tail, partition_of};
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analytics::RowFigures;
-use crate::live::Live;
-use crate::models::{Progress, ReadModels, Stats};
+use crate::fresh::{Fresh, Recent, Stored};
+use crate::models::{Progress, ReadModels};
 use crate::projector::{Decoded, Projector};
-use crate::row::{Table, Value};
-use crate::store::{Checkpoint, RowStore, StoreError};
+use crate::row::{Field, Table, Value};
+use crate::store::{Checkpoint, Filter, RowStore, Select, StoreError};
 use crate::views;
 
 const PAGE: usize = 1_024;
@@ -27,11 +29,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many pages' changes may wait for their rows before no more are read: the projectors are behind, not we.
 const WAITING_AT_MOST: usize = 256;
+/// How many events are kept for those who come to follow a facility before they are stored.
+const RECENT_AT_MOST: usize = 16_384;
+/// How many facilities are read at once.
+const AT_ONCE: usize = 500;
 
 /// One page's changes of one table, which the stored rows do not have yet.
 struct Waiting {
     position: Position,
     table: &'static Table,
+    /// Empty: all of them, as they are made anew.
     keys: Vec<Vec<Value>>,
 }
 
@@ -39,10 +46,14 @@ struct Waiting {
 pub struct Feed {
     tail: Arc<dyn Tail>,
     models: ReadModels,
+    fresh: Arc<Fresh>,
     progress: watch::Sender<Progress>,
     projectors: Vec<Box<dyn Projector>>,
     after: Position,
     waiting: VecDeque<Waiting>,
+    /// All events after `recent_since`, up to `after`.
+    recent: VecDeque<Recent>,
+    recent_since: Position,
     /// What was stored at the last look.
     known: Vec<Checkpoint>,
 }
@@ -51,14 +62,24 @@ impl Feed {
     /// Takes up where the stored rows are: what they have already nobody need be told of.
     pub async fn open(tail: Arc<dyn Tail>, store: Arc<dyn RowStore>) -> Result<Self, StoreError> {
         let (progress, receiver) = watch::channel(Progress::new());
-        let (live, stats) = (Arc::new(Live::default()), Arc::new(Stats::default()));
+        let (live, stats, fresh) = (Arc::default(), Arc::default(), Arc::new(Fresh::default()));
         let figures = Arc::new(RowFigures::new(Arc::clone(&store)));
-        let models = ReadModels { store, figures, live, progress: receiver, stats };
-        let (projectors, waiting, known) = (views::all(), VecDeque::new(), Vec::new());
-        let after = Position::default();
-        let mut feed = Self { tail, models, progress, projectors, after, waiting, known };
+        let told = Some(Arc::clone(&fresh));
+        let models = ReadModels { store, figures, live, progress: receiver, fresh: told, stats };
+        let mut feed = Self {
+            tail,
+            models,
+            fresh,
+            progress,
+            projectors: views::all(),
+            after: Position::default(),
+            waiting: VecDeque::new(),
+            recent: VecDeque::new(),
+            recent_since: Position::default(),
+            known: Vec::new(),
+        };
         feed.look().await?;
-        feed.after = feed.models.position();
+        feed.begin_at(feed.models.position());
         Ok(feed)
     }
 
@@ -71,15 +92,18 @@ impl Feed {
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut head = self.tail.head();
         let mut retry = Retry::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut looks = interval(LOOK_AGAIN);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_due = true;
         while !*shutdown.borrow() {
             head.borrow_and_update();
-            let pause = match self.turn().await {
+            let pause = match self.turn(is_due).await {
                 Ok(()) => {
                     if retry.is_over() {
                         tracing::info!("subscribers are told news again");
                         self.models.stats.faulty.store(false, Ordering::Relaxed);
                     }
-                    self.is_behind(*head.borrow()).then_some(LOOK_AGAIN)
+                    None
                 }
                 Err(error) => {
                     if retry.begins() {
@@ -89,38 +113,58 @@ impl Feed {
                     retry.pause()
                 }
             };
+            let is_behind = self.is_behind(*head.borrow());
             let next = async {
                 match pause {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => {
-                        if let Ok(Err(_)) = tokio::time::timeout(LOOK_AT_LAST, head.changed()).await {
-                            std::future::pending().await
-                        }
+                    Some(pause) => {
+                        tokio::time::sleep(pause).await;
+                        true
                     }
+                    None => tokio::select! {
+                        biased;
+                        () = look(&mut looks, is_behind) => true,
+                        Ok(()) = head.changed() => false,
+                    },
                 }
             };
-            tokio::select! {
+            is_due = tokio::select! {
                 // In this order, so that a simulated run can be run again.
                 biased;
-                () = next => {}
-                gone = shutdown.changed() => if gone.is_err() { return },
-            }
+                is_due = next => is_due,
+                gone = shutdown.changed() => {
+                    if gone.is_err() {
+                        return;
+                    }
+                    false
+                }
+            };
         }
     }
 
-    async fn turn(&mut self) -> Result<(), StoreError> {
+    /// `looks`: at what is stored, too.
+    async fn turn(&mut self, looks: bool) -> Result<(), StoreError> {
         if !self.models.live.is_idle() {
             self.read_on().await?;
+        }
+        if !looks {
+            return Ok(());
         }
         self.look().await?;
         // In this order: who subscribes after this reads rows that are at least as new as what was looked at.
         if self.models.live.is_idle() {
             self.waiting.clear();
-            self.after = self.after.max(self.models.position());
+            self.begin_at(self.after.max(self.models.position()));
         } else {
             self.tell();
+            self.hold().await?;
         }
         Ok(())
+    }
+
+    fn begin_at(&mut self, position: Position) {
+        (self.after, self.recent_since) = (position, position);
+        self.recent.clear();
+        self.fresh.forget_all();
     }
 
     /// Whether there is something to tell before the head moves again.
@@ -137,9 +181,27 @@ impl Feed {
             }
             let events = page.events.into_iter().map(Decoded::of).collect::<Vec<_>>();
             self.note(&events, page.next);
+            self.fold_on(Recent { events, reached: page.next });
             self.after = page.next;
         }
         Ok(())
+    }
+
+    fn fold_on(&mut self, page: Recent) {
+        for (table, facilities) in self.fresh.fold(&page) {
+            for facility in facilities {
+                self.models.live.publish_facility(table, facility, page.reached);
+            }
+        }
+        self.recent.push_back(page);
+        let mut events: usize = self.recent.iter().map(|page| page.events.len()).sum();
+        // Those whom it would have been for are told when it is stored.
+        while events > RECENT_AT_MOST
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            events -= oldest.events.len();
+            self.recent_since = oldest.reached;
+        }
     }
 
     /// Notes which rows the events change.
@@ -163,7 +225,7 @@ impl Feed {
     }
 
     /// Who follows rows that changed otherwise than by folding on reads them again.
-    fn tell_of_generations(&self, known: &[Checkpoint]) {
+    fn tell_of_generations(&mut self, known: &[Checkpoint]) {
         let is_new = |now: &&Checkpoint| {
             let is_it = |before: &&Checkpoint| (&before.view, before.partition) == (&now.view, now.partition);
             self.known.iter().find(is_it).is_some_and(|before| before.generation != now.generation)
@@ -171,7 +233,10 @@ impl Feed {
         let changed: HashSet<&str> = known.iter().filter(is_new).map(|now| now.view.as_str()).collect();
         for table in self.projectors.iter().map(|projector| projector.table()) {
             if changed.contains(table.name) {
+                self.fresh.forget(table);
                 self.models.live.publish_all(table, self.after);
+                // They may begin at the log's beginning: then they are told again once they are where they were.
+                self.waiting.push_back(Waiting { position: self.after, table, keys: Vec::new() });
             }
         }
     }
@@ -205,13 +270,95 @@ impl Feed {
     /// Tells of the changes that the stored rows have by now.
     fn tell(&mut self) {
         let progress = self.models.progress.borrow();
-        let live = &self.models.live;
-        self.waiting.retain(|waiting| {
-            if progress.get(waiting.table.name).is_none_or(|known| *known < waiting.position) {
+        let (live, fresh) = (&self.models.live, &self.fresh);
+        self.waiting.retain(|Waiting { position, table, keys }| {
+            if progress.get(table.name).is_none_or(|known| known < position) {
                 return true;
             }
-            live.publish(waiting.table, waiting.keys.iter().map(Vec::as_slice), waiting.position);
+            let knows = |facility: &Value| is_held(fresh, table, facility);
+            match &keys[..] {
+                [] => live.publish_all(table, *position),
+                keys => live.publish_but(table, keys.iter().map(Vec::as_slice), *position, knows),
+            }
             false
         });
+    }
+
+    /// Holds what is followed and not held yet.
+    async fn hold(&mut self) -> Result<(), StoreError> {
+        let tables = self.fresh.tables();
+        let stored = tables.iter().filter_map(|table| self.models.progress.borrow().get(table.name).copied());
+        let stored = stored.min().unwrap_or_default();
+        while let Some(oldest) = self.recent.pop_front_if(|oldest| oldest.reached <= stored) {
+            self.recent_since = oldest.reached;
+        }
+        for table in tables {
+            let missing = self.fresh.missing(table, self.models.live.facilities(table));
+            // A key that stands still is read where it is stored, and no other is worth finding out which.
+            if missing.is_empty() || !self.models.parked(table).await?.is_empty() {
+                continue;
+            }
+            for missing in missing.chunks(AT_ONCE) {
+                self.hold_of(table, missing).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows and their checkpoint are of one moment where the checkpoint is the same before and after them. Where it is not, it is
+    /// tried again at the next look.
+    async fn hold_of(&mut self, table: &'static Table, facilities: &[FacilityId]) -> Result<(), StoreError> {
+        let before = self.known.clone();
+        let asked = Filter::In("facility", facilities.iter().map(Field::to_value).collect());
+        let found = self.models.store.select(Select { filters: vec![asked], ..Select::new(table) }).await?;
+        self.look().await?;
+        let partitions = self.models.store.partitions();
+        let checkpoint = |known: &[Checkpoint], facility| {
+            let partition = partition_of(facility, partitions);
+            let is_it = |known: &&Checkpoint| known.view == table.name && known.partition == partition;
+            known.iter().find(is_it).cloned()
+        };
+        let (log, epoch) = (self.tail.id(), self.tail.epoch());
+        let mut stored: HashMap<FacilityId, Stored> = HashMap::new();
+        for facility in facilities {
+            let (then, now) = (checkpoint(&before, *facility), checkpoint(&self.known, *facility));
+            if let Some(known) = now.filter(|now| Some(now) == then.as_ref())
+                && (known.log, known.epoch) == (log, epoch)
+                && known.position >= self.recent_since
+            {
+                stored.insert(*facility, Stored { rows: Vec::new(), as_of: known.position });
+            }
+        }
+        for row in found.rows {
+            let facility = row.first().cloned().map(FacilityId::from_value);
+            if let Some(stored) = facility.and_then(Result::ok).and_then(|facility| stored.get_mut(&facility))
+            {
+                stored.rows.push(row);
+            }
+        }
+        let held: HashSet<FacilityId> = stored.keys().copied().collect();
+        self.fresh.hold(table, stored, &self.recent, self.after)?;
+        // What waited until it is stored is in what they read now.
+        for facility in held {
+            let waits = |waiting: &Waiting| {
+                waiting.table == table && waiting.keys.iter().any(|key| key[0] == facility.to_value())
+            };
+            if self.waiting.iter().any(waits) {
+                self.models.live.publish_facility(table, facility, self.after);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_held(fresh: &Fresh, table: &'static Table, facility: &Value) -> bool {
+    FacilityId::from_value(facility.clone()).is_ok_and(|facility| fresh.holds(table, facility))
+}
+
+/// Until it is time to look at what is stored.
+async fn look(looks: &mut Interval, is_behind: bool) {
+    match is_behind {
+        true => drop(looks.tick().await),
+        false => tokio::time::sleep(LOOK_AT_LAST).await,
     }
 }

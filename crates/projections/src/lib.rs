@@ -19,6 +19,7 @@ pub mod contract;
 pub mod engine;
 pub mod facilities;
 pub mod feed;
+mod fresh;
 pub mod hash;
 pub mod live;
 pub mod memory;

@@ -66,6 +66,17 @@ impl Live {
         rows: impl Iterator<Item = &'a [Value]>,
         position: Position,
     ) {
+        self.publish_but(table, rows, position, |_| false);
+    }
+
+    /// The same, but not to the subscribers of a facility of which `knows` says that they know.
+    pub(crate) fn publish_but<'a>(
+        &self,
+        table: &'static Table,
+        rows: impl Iterator<Item = &'a [Value]>,
+        position: Position,
+        knows: impl Fn(&Value) -> bool,
+    ) {
         if self.is_idle() {
             return;
         }
@@ -79,7 +90,9 @@ impl Live {
         let mut any = false;
         for row in rows {
             any = true;
-            tell(&row[..1]);
+            if !knows(&row[0]) {
+                tell(&row[..1]);
+            }
             if table.key_columns > 1 {
                 tell(&row[..table.key_columns]);
             }
@@ -87,6 +100,26 @@ impl Live {
         if any {
             tell(&[]);
         }
+    }
+
+    /// Tells the subscribers of a facility's rows, and no others.
+    pub(crate) fn publish_facility(&self, table: &'static Table, facility: FacilityId, position: Position) {
+        let topics = self.lock();
+        let of_table = topics.get(table.name);
+        if let Some(topic) = of_table.and_then(|topics| topics.get(&[facility.to_value()][..])) {
+            topic.send_replace(position);
+        }
+    }
+
+    /// The facilities whose rows somebody listens to.
+    pub(crate) fn facilities(&self, table: &'static Table) -> Vec<FacilityId> {
+        let topics = self.lock();
+        let prefixes = topics.get(table.name).into_iter().flat_map(HashMap::keys);
+        let facility = |prefix: &Vec<Value>| match &prefix[..] {
+            [facility] => FacilityId::from_value(facility.clone()).ok(),
+            _ => None,
+        };
+        prefixes.filter_map(facility).collect()
     }
 
     /// Tells all who listen to this table, wherever they stood: rows changed that no event of now changed.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use octocity_domain::Timestamp;
+use octocity_domain::{FacilityId, Timestamp};
 use octocity_log::{EventLog, LogError, Position, StreamId};
 use tokio::sync::watch;
 
 use crate::analytics::Figures;
+use crate::fresh::Fresh;
 use crate::live::Live;
 use crate::mending::{self, MendError, Mended};
+use crate::query::{Query, Rows};
 use crate::row::{Row, Table};
 use crate::store::{Parked, RowStore, StoreError};
 use crate::view::key_text;
@@ -49,6 +51,8 @@ pub struct ReadModels {
     pub figures: Arc<dyn Figures>,
     pub live: Arc<Live>,
     pub(crate) progress: watch::Receiver<Progress>,
+    /// What is told before it is stored, where another process writes the rows.
+    pub(crate) fresh: Option<Arc<Fresh>>,
     pub stats: Arc<Stats>,
 }
 
@@ -61,6 +65,22 @@ impl ReadModels {
             tables.iter().all(|table| progress.get(table.name).is_some_and(|known| *known >= position))
         });
         matches!(tokio::time::timeout(at_most, there).await, Ok(Ok(_)))
+    }
+
+    /// The rows of these facilities as whoever follows them is told of them: ahead of those that are stored, or the same.
+    pub async fn followed<R: Row>(&self, facilities: &[FacilityId]) -> Result<Rows<R>, StoreError> {
+        let stored = self.progress.borrow().get(R::TABLE.name).copied();
+        match self.fresh.as_ref().and_then(|fresh| fresh.rows(facilities)) {
+            Some((rows, position)) if Some(position) >= stored => {
+                Ok(Rows { rows, position, has_more: false, total: None })
+            }
+            _ => self.of_facilities(facilities).await,
+        }
+    }
+
+    /// The rows of these facilities as they are stored.
+    pub async fn of_facilities<R: Row>(&self, facilities: &[FacilityId]) -> Result<Rows<R>, StoreError> {
+        Query::<R>::new().is_in("facility", facilities).run(&*self.store).await
     }
 
     /// Up to where all views are.
@@ -119,6 +139,7 @@ impl ReadModels {
         let mended = mending::retry(log, &*self.store, table, asked).await?;
         let parked = self.store.parked(&[]).await?;
         self.stats.parked.store(parked.len() as u64, Ordering::Relaxed);
+        self.fresh.as_ref().inspect(|fresh| fresh.forget(table));
         self.live.publish_all(table, self.position());
         Ok(mended)
     }

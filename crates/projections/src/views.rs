@@ -1,6 +1,7 @@
 //! The list of all read models.
 
 use crate::facilities::Facilities;
+use crate::fresh::{Folding, Folds};
 use crate::parking::hours_fold::OccupancyHours;
 use crate::parking::{AreaMoves, Occupancy, SpotsOutOfService, UnmatchedExits, Visits};
 use crate::payments::{Payments, RevenueHours, VisitPayments};
@@ -24,6 +25,16 @@ pub(crate) fn all() -> Vec<Box<dyn Projector>> {
         Box::new(Fold::<Payments>::new()),
         Box::new(Fold::<VisitPayments>::new()),
         Box::new(Fold::<RevenueHours>::new()),
+    ]
+}
+
+/// Those whose rows are folded on for whoever follows a facility.
+pub(crate) fn followed() -> Vec<Box<dyn Folds>> {
+    vec![
+        Box::new(Folding::<Facilities>::default()),
+        Box::new(Folding::<Occupancy>::default()),
+        Box::new(Folding::<AreaMoves>::default()),
+        Box::new(Folding::<SpotsOutOfService>::default()),
     ]
 }
 

@@ -16,7 +16,7 @@ use octocity_projections::{Query, ReadModels, Row, StoreError};
 
 use super::Api;
 use super::facilities::FacilityObject;
-use super::parking::{Details, OccupancyObject, PastPools, VisitObject};
+use super::parking::{Details, OccupancyObject, PastPools, Reads, VisitObject};
 use super::reservations::ReservationObject;
 use super::sessions::SessionObject;
 use crate::faults::failed;
@@ -151,7 +151,7 @@ impl Loader<Of<OccupancyObject, (FacilityId, Details)>> for Rows {
         let facilities: BTreeSet<FacilityId> = keys.iter().map(|key| key.id.0).collect();
         let facilities: Vec<FacilityId> = facilities.into_iter().collect();
         let details = keys.iter().fold(Details::default(), |all, key| all.or(key.id.1));
-        let found = OccupancyObject::of_many(&self.api, &facilities, details).await?;
+        let found = OccupancyObject::of_many(&self.api, &facilities, details, Reads::Stored).await?;
         let found: HashMap<_, _> = found.into_iter().map(|found| (found.key(), found)).collect();
         let with = |key: &Of<_, (FacilityId, _)>| Some((key.clone(), found.get(&key.id.0)?.clone()));
         Ok(keys.iter().filter_map(with).collect())

@@ -13,7 +13,7 @@ use octocity_projections::payments::queries::{Revenue, revenue};
 use octocity_projections::{Query, Row, StoreError};
 
 use super::Api;
-use super::parking::{Details, OccupancyObject};
+use super::parking::{Details, OccupancyObject, Reads};
 use super::position::{OCCUPANCY, wait};
 use super::relay::MAX_PAGE;
 use super::scalars::{DateTime, Money, code_id, id};
@@ -133,7 +133,7 @@ impl OperatorOverview {
         sums: &mut Sums,
     ) -> Result<Vec<FacilityOverview>, StoreError> {
         let ids: Vec<FacilityId> = rows.iter().map(|row| row.facility).collect();
-        let present = OccupancyObject::of_many(api, &ids, Details::ALL).await?.into_iter();
+        let present = OccupancyObject::of_many(api, &ids, Details::ALL, Reads::Stored).await?.into_iter();
         let mut present: BTreeMap<_, _> = present.map(|occupancy| (occupancy.key(), occupancy)).collect();
         let (mut facilities, now) = (Vec::new(), api.clock.now());
         for row in rows {

@@ -27,7 +27,7 @@ pub use attendant::AttendantMutation;
 pub use details::Details;
 pub use gates::GatesMutation;
 pub use history::{HistoryEntry, decoded, history};
-pub use occupancy::{OccupancyObject, PastPools, past_moment};
+pub use occupancy::{OccupancyObject, PastPools, Reads, past_moment};
 pub use query::ParkingQuery;
 pub use subscription::{EventsSubscription, ParkingSubscription};
 pub use visit::{VisitFilter, VisitObject, visits_page};

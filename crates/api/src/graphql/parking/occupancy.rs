@@ -11,7 +11,7 @@ use octocity_log::{Position, StreamId};
 use octocity_projections::facilities::FacilityRow;
 use octocity_projections::parking::queries::area_counts;
 use octocity_projections::parking::{AreaMovesRow, OccupancyRow, SpotOutOfServiceRow};
-use octocity_projections::{Query, Row, StoreError};
+use octocity_projections::{Row, StoreError};
 
 use super::super::Api;
 use super::super::facilities::{FacilityObject, Mode};
@@ -292,12 +292,13 @@ impl OccupancyObject {
         api: &Arc<Api>,
         facilities: &[FacilityId],
         details: Details,
+        reads: Reads,
     ) -> Result<Vec<Self>, StoreError> {
         let (plans, rows, moves, spots_out) = try_join!(
-            of_facilities::<FacilityRow>(api, facilities, true),
-            of_facilities::<OccupancyRow>(api, facilities, true),
-            of_facilities::<AreaMovesRow>(api, facilities, details.areas),
-            of_facilities::<SpotOutOfServiceRow>(api, facilities, details.spots),
+            of_facilities::<FacilityRow>(api, facilities, Some(reads)),
+            of_facilities::<OccupancyRow>(api, facilities, Some(reads)),
+            of_facilities::<AreaMovesRow>(api, facilities, details.areas.then_some(reads)),
+            of_facilities::<SpotOutOfServiceRow>(api, facilities, details.spots.then_some(reads)),
         )?;
         let ((plans, at_plans), (rows, at_rows)) = (plans, rows);
         let ((moves, at_moves), (spots_out, at_spots)) = (moves, spots_out);
@@ -350,16 +351,25 @@ struct Parts {
     spots_out: Vec<SpotOutOfServiceRow>,
 }
 
+/// Which rows are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Reads {
+    Stored,
+    /// What those are told who follow them: at least as new.
+    Followed,
+}
+
 /// Those that are not wanted are not read, and keep nobody's position back.
 async fn of_facilities<R: Row>(
     api: &Api,
     facilities: &[FacilityId],
-    wanted: bool,
+    reads: Option<Reads>,
 ) -> Result<(Vec<R>, Position), StoreError> {
-    if !wanted {
-        return Ok((Vec::new(), Position(u64::MAX)));
-    }
-    let found = Query::<R>::new().is_in("facility", facilities).run(&*api.models.store).await?;
+    let found = match reads {
+        None => return Ok((Vec::new(), Position(u64::MAX))),
+        Some(Reads::Stored) => api.models.of_facilities::<R>(facilities).await?,
+        Some(Reads::Followed) => api.models.followed::<R>(facilities).await?,
+    };
     Ok((found.rows, found.position))
 }
 

@@ -22,7 +22,7 @@ use super::super::scalars::{code_id, uuid_id};
 use super::history::{HistoryEntry, decoded, pays_for, speaks_of};
 use super::lanes::{LaneActivity, activity, known};
 use super::visit::{VisitObject, find};
-use super::{Details, OccupancyObject};
+use super::{Details, OccupancyObject, Reads};
 use crate::faults::{bad_input, failed, outlast, patience};
 
 /// What is shown whole, as it is.
@@ -79,7 +79,7 @@ async fn present(
     facilities: &[FacilityId],
     details: Details,
 ) -> Result<Vec<OccupancyObject>> {
-    let found = OccupancyObject::of_many(api, facilities, details).await;
+    let found = OccupancyObject::of_many(api, facilities, details, Reads::Followed).await;
     found.map_err(|fault| failed("reading occupancies", &fault))
 }
 

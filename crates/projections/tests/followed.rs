@@ -1,0 +1,287 @@
+//! Who follows a facility on a node that writes no rows reads them as the log says, however far the stored ones are.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use octocity_domain::FacilityId;
+use octocity_log::{EventLog, Tail, WholeLog, partition_of, partitions_of};
+use octocity_projections::facilities::FacilityRow;
+use octocity_projections::parking::{AreaMovesRow, OccupancyRow, SpotOutOfServiceRow};
+use octocity_projections::testing::*;
+use octocity_projections::{
+    Batch, Checkpoint, Engine, EngineOptions, Feed, MemoryRows, Move, Parked, ReadModels, Row, RowStore,
+    Select, Selected, StoreError, Subscription, Table, TableWrites, Value,
+};
+use tokio::sync::watch;
+
+const PARTITIONS: i32 = 3;
+const FACILITIES: u128 = 5;
+const SOON: Duration = Duration::from_secs(60);
+
+struct City {
+    garages: Vec<Garage>,
+    history: History,
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn RowStore>,
+    models: ReadModels,
+    chance: u32,
+    _running: watch::Sender<bool>,
+}
+
+impl City {
+    async fn new(seed: u32) -> Self {
+        let garages: Vec<_> = (1..=FACILITIES).map(Garage::new).collect();
+        let mut history = History::default();
+        for garage in &garages {
+            history.register(garage.facility).await;
+        }
+        let log: Arc<dyn EventLog> = Arc::new(history.log.clone());
+        let store: Arc<dyn RowStore> = Arc::new(Slow(MemoryRows::of_partitions(PARTITIONS)));
+        stored(&log, &store, &[0, 1, 2]).await;
+        let tail: Arc<dyn Tail> = Arc::new(WholeLog(Arc::clone(&log)));
+        let feed = Feed::open(tail, Arc::clone(&store)).await.unwrap();
+        let models = feed.models();
+        let (running, stop) = watch::channel(false);
+        tokio::spawn(feed.run(stop));
+        Self { garages, history, log, store, models, chance: seed, _running: running }
+    }
+
+    fn next(&mut self) -> u32 {
+        self.chance = self.chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.chance >> 16
+    }
+
+    fn any(&mut self) -> FacilityId {
+        let number = self.next() as usize % self.garages.len();
+        self.garages[number].facility
+    }
+
+    async fn act(&mut self) {
+        let number = self.next() as usize % self.garages.len();
+        let step = (
+            self.next() as u8,
+            self.next() as u8,
+            (self.next() % 20_000) as u16,
+            self.next().is_multiple_of(2),
+        );
+        self.garages[number].act(&mut self.history, step).await;
+    }
+
+    fn follow(&self, facility: FacilityId) -> Followed {
+        Followed {
+            facility,
+            topics: [
+                self.models.live.facility::<OccupancyRow>(facility),
+                self.models.live.facility::<FacilityRow>(facility),
+                self.models.live.facility::<AreaMovesRow>(facility),
+                self.models.live.facility::<SpotOutOfServiceRow>(facility),
+            ],
+        }
+    }
+}
+
+/// A store that takes its time, so that others come between a question and its answer.
+struct Slow(MemoryRows);
+
+async fn pause(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+#[async_trait]
+impl RowStore for Slow {
+    fn partitions(&self) -> i32 {
+        self.0.partitions()
+    }
+    async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        self.0.ensure(tables).await
+    }
+    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        self.0.reform(tables).await
+    }
+    async fn load(
+        &self,
+        table: &'static Table,
+        keys: Vec<Vec<Value>>,
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
+        self.0.load(table, keys).await
+    }
+    async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError> {
+        pause(7).await;
+        self.0.commit(batch).await
+    }
+    async fn select(&self, select: Select) -> Result<Selected, StoreError> {
+        pause(1).await;
+        let selected = self.0.select(select).await;
+        pause(1).await;
+        selected
+    }
+    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        self.0.checkpoints().await
+    }
+    async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {
+        self.0.parked(views).await
+    }
+    async fn reset(&self, table: &'static Table) -> Result<(), StoreError> {
+        self.0.reset(table).await
+    }
+}
+
+/// The rows of these partitions at the log's head.
+async fn stored(log: &Arc<dyn EventLog>, store: &Arc<dyn RowStore>, partitions: &[i32]) {
+    let mut tails = partitions_of(log, PARTITIONS);
+    tails.retain(|partition, _| partitions.contains(partition));
+    let options =
+        EngineOptions { rest: None, sole_owner: false, batch_events: 3, ..EngineOptions::default() };
+    let engine = Engine::of_partitions(Arc::clone(log), tails, Arc::clone(store), options).await;
+    engine.unwrap().catch_up(|_| {}).await.unwrap();
+}
+
+/// One who follows a facility.
+struct Followed {
+    facility: FacilityId,
+    topics: [Subscription; 4],
+}
+
+impl Followed {
+    /// Whether one of its tables changed since it was asked last.
+    async fn is_told(&mut self, in_time: Duration) -> bool {
+        let mut told = false;
+        for topic in &mut self.topics {
+            let patience = if told { Duration::ZERO } else { in_time / 4 };
+            told |= tokio::time::timeout(patience, topic.changed()).await.is_ok();
+        }
+        told
+    }
+}
+
+async fn rows_of<R: Row>(models: &ReadModels, facility: FacilityId) -> Vec<R> {
+    models.followed::<R>(&[facility]).await.unwrap().rows
+}
+
+/// All that a subscriber is shown of a facility.
+async fn shown(
+    models: &ReadModels,
+    facility: FacilityId,
+) -> (Vec<OccupancyRow>, Vec<FacilityRow>, Vec<AreaMovesRow>, Vec<SpotOutOfServiceRow>) {
+    (
+        rows_of(models, facility).await,
+        rows_of(models, facility).await,
+        rows_of(models, facility).await,
+        rows_of(models, facility).await,
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_that_a_follower_is_shown_is_what_the_log_says() {
+    for seed in 0..24 {
+        let mut city = City::new(seed).await;
+        let mut followers: BTreeMap<FacilityId, Followed> = BTreeMap::new();
+        let mut last_shown = BTreeMap::new();
+        for _ in 0..120 {
+            match city.next() % 12 {
+                0..=6 => city.act().await,
+                7 => {
+                    let facility = city.any();
+                    followers.insert(facility, city.follow(facility));
+                    last_shown.insert(facility, shown(&city.models, facility).await);
+                }
+                8 => {
+                    let facility = city.any();
+                    followers.remove(&facility);
+                    last_shown.remove(&facility);
+                }
+                9 => {
+                    let partition = (city.next() % 3) as i32;
+                    stored(&city.log, &city.store, &[partition]).await;
+                }
+                10 => {
+                    let tables = [
+                        OccupancyRow::TABLE,
+                        FacilityRow::TABLE,
+                        AreaMovesRow::TABLE,
+                        SpotOutOfServiceRow::TABLE,
+                    ];
+                    if city.next().is_multiple_of(4) {
+                        let table = tables[city.next() as usize % 4];
+                        city.store.reset(table).await.unwrap();
+                        let partition = (city.next() % 3) as i32;
+                        stored(&city.log, &city.store, &[partition]).await;
+                    }
+                }
+                _ => tokio::time::sleep(Duration::from_millis(u64::from(city.next() % 40))).await,
+            }
+            for follower in followers.values_mut() {
+                if follower.is_told(Duration::ZERO).await {
+                    last_shown.insert(follower.facility, shown(&city.models, follower.facility).await);
+                }
+            }
+        }
+        let oracle = city.history.read(Arc::new(MemoryRows::new()), 64).await;
+        stored(&city.log, &city.store, &[0, 1, 2]).await;
+        for follower in followers.values_mut() {
+            while follower.is_told(SOON).await {
+                last_shown.insert(follower.facility, shown(&city.models, follower.facility).await);
+            }
+            let of = follower.facility;
+            assert_eq!(last_shown[&of], shown(&oracle, of).await, "seed {seed}, facility {of}");
+        }
+    }
+}
+
+/// As by a mend, or a switch to rows that were made beside these.
+#[tokio::test(start_paused = true)]
+async fn rows_that_changed_otherwise_than_by_folding_on_are_read_again() {
+    let mut city = City::new(5).await;
+    let facility = city.garages[0].facility;
+    let mut follower = city.follow(facility);
+    city.garages[0].act(&mut city.history, (0, 0, 0, false)).await;
+    while follower.is_told(SOON).await {}
+    stored(&city.log, &city.store, &[0, 1, 2]).await;
+    while follower.is_told(SOON).await {}
+    let mut row = city.models.followed::<OccupancyRow>(&[facility]).await.unwrap().rows.remove(0);
+    row.refused = 77;
+    let is_it = |known: &Checkpoint| {
+        known.view == OccupancyRow::TABLE.name && known.partition == partition_of(facility, PARTITIONS)
+    };
+    let known = city.store.checkpoints().await.unwrap().into_iter().find(is_it).unwrap();
+    let (after, generation) = (known.position, known.generation);
+    let to = Checkpoint { generation: generation + 1, ..known };
+    let write =
+        TableWrites { table: OccupancyRow::TABLE, upserts: vec![row.to_values()], deletes: Vec::new() };
+    let batch =
+        Batch { writes: vec![write], moves: vec![Move { after, generation, to }], ..Batch::default() };
+    city.store.commit(Arc::new(batch)).await.unwrap();
+    assert!(follower.is_told(SOON).await);
+    assert_eq!(city.models.followed::<OccupancyRow>(&[facility]).await.unwrap().rows[0], row);
+    city.garages[0].act(&mut city.history, (0, 0, 0, false)).await;
+    while follower.is_told(SOON).await {}
+    let rows = city.models.followed::<OccupancyRow>(&[facility]).await.unwrap();
+    assert_eq!((rows.rows[0].refused, rows.position), (77, *city.log.head().borrow()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_is_shown_what_is_not_stored_yet() {
+    let mut city = City::new(3).await;
+    let facility = city.garages[0].facility;
+    let mut follower = city.follow(facility);
+    for number in 1..=20 {
+        let entry = (0, 0, 0, false);
+        let garage = &mut city.garages[0];
+        garage.act(&mut city.history, entry).await;
+        let head = *city.log.head().borrow();
+        loop {
+            assert!(follower.is_told(SOON).await, "nothing is told of passage {number}");
+            let rows = city.models.followed::<OccupancyRow>(&[facility]).await.unwrap();
+            if rows.position >= head {
+                assert_eq!(rows.rows.iter().map(OccupancyRow::inside).sum::<i64>(), number);
+                break;
+            }
+        }
+    }
+    assert!(city.models.position() < *city.log.head().borrow(), "what is stored has not moved");
+    let rows = city.models.of_facilities::<OccupancyRow>(&[facility]).await.unwrap().rows;
+    assert_eq!(rows.iter().map(OccupancyRow::inside).sum::<i64>(), 0);
+}

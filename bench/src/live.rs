@@ -22,10 +22,8 @@ const LASTING: Duration = Duration::from_secs(12);
 const TRIES: usize = 3;
 /// So many vehicles of each car park are not counted, those of the first two seconds: what is done once is done for them.
 const NOT_COUNTED: usize = 8;
-/// How long commands come before that over Kafka, whose Java compiles what runs often, which takes a third of a core at first.
-const WARM_UP: Duration = Duration::from_secs(20);
-/// The rate at which they do.
-const WARM_UP_PER_SECOND: f64 = 1_000.0;
+/// How long commands come before that over Kafka, whose Java compiles what runs often: a third of a core for half a minute.
+const WARM_UP: Duration = Duration::from_secs(40);
 
 /// The vehicles of each car park in turn.
 pub type Vehicles = Arc<Vec<Mutex<Vec<Vehicle>>>>;
@@ -114,12 +112,12 @@ async fn measure_in(city: City, warm_up: Duration) -> Result<Took, Fault> {
             shown
         }));
     }
-    let send_at = async |per_second, lasting| {
-        send(&city, &vehicles, per_second, lasting, Arc::new(|number| number % FACILITIES)).await
+    let send_for = async |lasting| {
+        send(&city, &vehicles, PER_SECOND, lasting, Arc::new(|number| number % FACILITIES)).await
     };
-    let mut sent = send_at(WARM_UP_PER_SECOND, warm_up).await?;
+    let mut sent = send_for(warm_up).await?;
     let not_counted = vehicles.iter().map(|vehicles| of(vehicles).len() + NOT_COUNTED).collect::<Vec<_>>();
-    sent += send_at(PER_SECOND, LASTING).await?;
+    sent += send_for(LASTING).await?;
     let (mut from_due, mut to_answer, mut from_answer) = Default::default();
     let mut seen = 0;
     for (number, reader) in readers.into_iter().enumerate() {

@@ -27,8 +27,8 @@ const LOOK_AT_LAST: Duration = Duration::from_secs(5);
 /// The pauses after a fault, each twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// So many pages' changes may wait for their rows before no more are read: the projectors are behind, not we.
-const WAITING_AT_MOST: usize = 256;
+/// So many changed keys may wait for their rows before no more events are read: some megabytes.
+const WAITING_AT_MOST: usize = 65_536;
 /// How many events are kept for those who come to follow a facility before they are stored.
 const RECENT_AT_MOST: usize = 16_384;
 /// How many facilities are read at once.
@@ -141,7 +141,7 @@ impl Feed {
         }
     }
 
-    /// `looks`: at what is stored, too.
+    /// Reads on; where it `looks`, at what is stored, too.
     async fn turn(&mut self, looks: bool) -> Result<(), StoreError> {
         if !self.models.live.is_idle() {
             self.read_on().await?;
@@ -174,7 +174,7 @@ impl Feed {
     }
 
     async fn read_on(&mut self) -> Result<(), StoreError> {
-        while self.waiting.len() < WAITING_AT_MOST && self.after < *self.tail.head().borrow() {
+        while self.waiting_keys() < WAITING_AT_MOST && self.after < *self.tail.head().borrow() {
             let page = self.tail.read_after(self.after, PAGE).await?;
             if page.next <= self.after {
                 return Ok(());
@@ -185,6 +185,10 @@ impl Feed {
             self.after = page.next;
         }
         Ok(())
+    }
+
+    fn waiting_keys(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.keys.len()).sum()
     }
 
     fn fold_on(&mut self, page: Recent) {

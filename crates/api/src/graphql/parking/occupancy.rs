@@ -355,7 +355,7 @@ struct Parts {
 #[derive(Clone, Copy, Debug)]
 pub enum Reads {
     Stored,
-    /// What those are told who follow them: at least as new.
+    /// What whoever follows them is shown: at least as new.
     Followed,
 }
 

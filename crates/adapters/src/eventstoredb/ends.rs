@@ -2,6 +2,7 @@
 //! and the subscription tells everything up to there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use octocity_log::{LogError, Position};
 
@@ -9,6 +10,9 @@ use super::all::Wanted;
 use super::streams::{Remembered, Start, Streams};
 use super::told::PATIENCE;
 use super::wire::ReadReq;
+
+/// How long a look waits for others who ask, where there was one under way.
+const OTHERS: Duration = Duration::from_millis(1);
 
 /// Looks at the end of `$all`, each for all who asked before it began.
 #[derive(Default)]
@@ -41,8 +45,14 @@ impl Streams {
     /// Where the last record of ours stands.
     async fn last_record(&self) -> Result<Position, LogError> {
         let number = self.looks.asked.fetch_add(1, Ordering::SeqCst);
-        let mut last = self.looks.last.lock().await;
+        let (mut last, many_ask) = match self.looks.last.try_lock() {
+            Ok(last) => (last, false),
+            Err(_) => (self.looks.last.lock().await, true),
+        };
         if last.serves <= number {
+            if many_ask {
+                tokio::time::sleep(OTHERS).await;
+            }
             let serves = self.looks.asked.load(Ordering::SeqCst);
             let filter = self.filter(Wanted { categories: &[], event_types: &[] });
             let records = self.connection.read(ReadReq::all(Start::End, 1, Some(filter))).await?;

@@ -22,7 +22,7 @@ use crate::outage::Outage;
 
 /// How long one waits for the first record of a batch, and for each further one.
 const FIRST: Duration = Duration::from_millis(100);
-const FURTHER: Duration = Duration::from_millis(2);
+const FURTHER: Duration = Duration::from_millis(1);
 /// How long one waits for a broker that did not answer before.
 const ANSWER: Duration = Duration::from_secs(1);
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analytics::RowFigures;
-use crate::fresh::{Fresh, Recent, Stored};
+use crate::fresh::{Fresh, ReadPage, Stored};
 use crate::models::{Progress, ReadModels};
 use crate::projector::{Decoded, Projector};
 use crate::row::{Field, Table, Value};
@@ -52,7 +52,7 @@ pub struct Feed {
     after: Position,
     waiting: VecDeque<Waiting>,
     /// All events after `recent_since`, up to `after`.
-    recent: VecDeque<Recent>,
+    recent: VecDeque<ReadPage>,
     recent_since: Position,
     /// What was stored at the last look.
     known: Vec<Checkpoint>,
@@ -122,7 +122,7 @@ impl Feed {
                     }
                     None => tokio::select! {
                         biased;
-                        () = look(&mut looks, is_behind) => true,
+                        () = until_due(&mut looks, is_behind) => true,
                         Ok(()) = head.changed() => false,
                     },
                 }
@@ -151,9 +151,10 @@ impl Feed {
         }
         self.look().await?;
         // In this order: who subscribes after this reads rows that are at least as new as what was looked at.
-        if self.models.live.is_idle() {
+        let stored = self.models.position();
+        if self.models.live.is_idle() && stored >= self.after {
             self.waiting.clear();
-            self.begin_at(self.after.max(self.models.position()));
+            self.begin_at(stored);
         } else {
             self.tell();
             self.hold().await?;
@@ -181,7 +182,7 @@ impl Feed {
             }
             let events = page.events.into_iter().map(Decoded::of).collect::<Vec<_>>();
             self.note(&events, page.next);
-            self.fold_on(Recent { events, reached: page.next });
+            self.fold_on(ReadPage { events, reached: page.next });
             self.after = page.next;
         }
         Ok(())
@@ -191,13 +192,17 @@ impl Feed {
         self.waiting.iter().map(|waiting| waiting.keys.len()).sum()
     }
 
-    fn fold_on(&mut self, page: Recent) {
+    fn fold_on(&mut self, page: ReadPage) {
         for (table, facilities) in self.fresh.fold(&page) {
             for facility in facilities {
                 self.models.live.publish_facility(table, facility, page.reached);
             }
         }
-        self.recent.push_back(page);
+        match self.recent.back_mut() {
+            Some(last) if page.events.is_empty() => last.reached = page.reached,
+            None if page.events.is_empty() => self.recent_since = page.reached,
+            _ => self.recent.push_back(page),
+        }
         let mut events: usize = self.recent.iter().map(|page| page.events.len()).sum();
         // Those whom it would have been for are told when it is stored.
         while events > RECENT_AT_MOST
@@ -298,10 +303,16 @@ impl Feed {
         }
         for table in tables {
             let missing = self.fresh.missing(table, self.models.live.facilities(table));
-            // A key that stands still is read where it is stored, and no other is worth finding out which.
-            if missing.is_empty() || !self.models.parked(table).await?.is_empty() {
+            if missing.is_empty() {
                 continue;
             }
+            // What stands still is read where it is stored: its key, or its stream's name, has the facility in it.
+            let parked = self.models.parked(table).await?;
+            let stands_still = |facility: &FacilityId| {
+                let id = facility.to_string();
+                parked.iter().any(|parked| parked.key.contains(&id) || parked.stream.contains(&id))
+            };
+            let missing: Vec<_> = missing.into_iter().filter(|facility| !stands_still(facility)).collect();
             for missing in missing.chunks(AT_ONCE) {
                 self.hold_of(table, missing).await?;
             }
@@ -340,16 +351,13 @@ impl Feed {
                 stored.rows.push(row);
             }
         }
-        let held: HashSet<FacilityId> = stored.keys().copied().collect();
-        self.fresh.hold(table, stored, &self.recent, self.after)?;
+        let held = self.fresh.hold(table, stored, &self.recent, self.after);
         // What waited until it is stored is in what they read now.
-        for facility in held {
-            let waits = |waiting: &Waiting| {
-                waiting.table == table && waiting.keys.iter().any(|key| key[0] == facility.to_value())
-            };
-            if self.waiting.iter().any(waits) {
-                self.models.live.publish_facility(table, facility, self.after);
-            }
+        let waiting =
+            self.waiting.iter().filter(|waiting| waiting.table == table).flat_map(|waiting| &waiting.keys);
+        let waiting: HashSet<&Value> = waiting.filter_map(|key| key.first()).collect();
+        for facility in held.into_iter().filter(|facility| waiting.contains(&facility.to_value())) {
+            self.models.live.publish_facility(table, facility, self.after);
         }
         Ok(())
     }
@@ -360,7 +368,7 @@ fn is_held(fresh: &Fresh, table: &'static Table, facility: &Value) -> bool {
 }
 
 /// Until it is time to look at what is stored.
-async fn look(looks: &mut Interval, is_behind: bool) {
+async fn until_due(looks: &mut Interval, is_behind: bool) {
     match is_behind {
         true => drop(looks.tick().await),
         false => tokio::time::sleep(LOOK_AT_LAST).await,

@@ -14,7 +14,7 @@ use crate::view::{Slot, View};
 use crate::views;
 
 /// What was read of the log, behind one position and up to another.
-pub(crate) struct Recent {
+pub(crate) struct ReadPage {
     pub events: Vec<Decoded>,
     pub reached: Position,
 }
@@ -57,7 +57,7 @@ impl Fresh {
     }
 
     /// Folds what was read on; says of whom rows changed.
-    pub(crate) fn fold(&self, page: &Recent) -> Vec<(&'static Table, HashSet<FacilityId>)> {
+    pub(crate) fn fold(&self, page: &ReadPage) -> Vec<(&'static Table, HashSet<FacilityId>)> {
         let fold = |view: &mut Box<dyn Folds>| {
             let changed = page.events.iter().filter_map(|event| view.fold(event)).collect();
             view.reach(page.reached);
@@ -66,25 +66,30 @@ impl Fresh {
         self.views().iter_mut().map(fold).collect()
     }
 
-    /// Holds these facilities from now on: `recent` is all that came since they were stored, up to `reached`.
+    /// Holds these facilities from now on: `recent` is all that came since they were stored, up to `reached`. Says who is held.
+    /// One that cannot be read, or whose events cannot be applied, is not.
     pub(crate) fn hold(
         &self,
         table: &'static Table,
         stored: HashMap<FacilityId, Stored>,
-        recent: &VecDeque<Recent>,
+        recent: &VecDeque<ReadPage>,
         reached: Position,
-    ) -> Result<(), RowError> {
+    ) -> HashSet<FacilityId> {
         let hold = |view: &mut Box<dyn Folds>| {
-            let new: HashSet<FacilityId> = stored.keys().copied().collect();
-            stored.into_iter().try_for_each(|(facility, stored)| view.put(facility, stored))?;
+            let mut new: HashSet<FacilityId> = stored.keys().copied().collect();
+            for (facility, stored) in stored {
+                // Whoever reads it where it is stored is told what is wrong with it.
+                let _ = view.put(facility, stored);
+            }
             let events = recent.iter().flat_map(|page| &page.events);
             for event in events.filter(|event| new.contains(&event.recorded.meta.key)) {
                 view.fold(event);
             }
             view.reach(reached);
-            Ok(())
+            new.retain(|facility| view.holds(*facility));
+            new
         };
-        self.of(table, hold).unwrap_or(Ok(()))
+        self.of(table, hold).unwrap_or_default()
     }
 
     /// Forgets all rows of a table.
@@ -114,7 +119,8 @@ pub(crate) trait Folds: Send {
     fn holds(&self, facility: FacilityId) -> bool;
     fn missing(&mut self, followed: Vec<FacilityId>) -> Vec<FacilityId>;
     fn put(&mut self, facility: FacilityId, stored: Stored) -> Result<(), RowError>;
-    /// Of whom rows changed, if of any. What cannot be applied stands still where it is stored, and is read there.
+    /// Of whom rows changed, here or already where they were read. What cannot be applied stands still where it is stored, and is
+    /// read there.
     fn fold(&mut self, event: &Decoded) -> Option<FacilityId>;
     fn reach(&mut self, reached: Position);
     fn forget(&mut self);
@@ -186,16 +192,21 @@ impl<V: View> Folds for Folding<V> {
             return None;
         }
         let mut held = self.0.facilities.remove(&facility)?;
-        let mut is_changed = false;
-        if recorded.position > held.as_of {
-            let record = event.record(V::CATEGORIES)?;
-            let mut keys = Vec::new();
-            V::keys(&record, &mut keys);
-            is_changed = !keys.is_empty();
-            let slot =
-                |key| (held.rows.remove_entry(&key)).map_or((key, None), |(key, row)| (key, Some(row)));
+        let (record, is_covered) = (event.record(V::CATEGORIES), recorded.position <= held.as_of);
+        let mut keys = Vec::new();
+        if let Some(record) = &record {
+            V::keys(record, &mut keys);
+        }
+        let is_changed = !keys.is_empty();
+        if !is_covered {
+            let record = record?;
+            let is_joint = keys.len() > 1 && V::is_joint(&record);
+            let slot = |key| match held.rows.remove_entry(&key) {
+                Some((key, row)) => (key, Some(row)),
+                None => (key, None),
+            };
             let mut slots: Vec<Slot<V::Row>> = keys.into_iter().map(slot).collect();
-            let folded = match V::is_joint(&record) {
+            let folded = match is_joint {
                 true => V::apply_joint(&mut slots, &record),
                 false => slots.iter_mut().try_for_each(|(key, row)| V::apply(row, key, &record)),
             };

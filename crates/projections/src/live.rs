@@ -1,7 +1,7 @@
 //! Who is told when rows change. A state subscriber reloads its rows with their checkpoint; changes that come
 //! faster than it reads merge into one, and the last always arrives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -82,9 +82,12 @@ impl Live {
         }
         let topics = self.lock();
         let Some(of_table) = topics.get(table.name) else { return };
-        let tell = |prefix: &[Value]| {
-            if let Some(topic) = of_table.get(prefix) {
-                topic.send_if_modified(|known| std::mem::replace(known, position) != position);
+        let mut told = HashSet::<&[Value]>::new();
+        let mut tell = |prefix: &'a [Value]| {
+            if let Some(topic) = of_table.get(prefix)
+                && told.insert(prefix)
+            {
+                topic.send_replace(position);
             }
         };
         let mut any = false;

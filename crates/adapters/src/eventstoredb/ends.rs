@@ -8,7 +8,6 @@ use octocity_log::{LogError, Position};
 
 use super::all::Wanted;
 use super::streams::{Remembered, Start, Streams};
-use super::told::PATIENCE;
 use super::wire::ReadReq;
 
 /// How long a look waits for others who ask, where there was one under way.
@@ -33,13 +32,12 @@ impl Streams {
     /// stream itself can tell.
     pub async fn has_ended(&self, remembered: &Remembered, revision: u64) -> bool {
         let has_ended = || remembered.end().is_some_and(|end| end.revision <= revision);
-        if !self.told.goes_on() || !has_ended() {
+        if !has_ended() || !self.told.is_prompt() {
             return false;
         }
         // A fault shows where the stream is asked.
-        let looked = tokio::time::timeout(PATIENCE, self.last_record());
-        let Ok(Ok(end)) = looked.await else { return false };
-        self.told.reaches(end).await && has_ended()
+        let looked = async { self.told.reach(self.last_record().await.ok()?).await };
+        self.told.soon(looked).await.is_some() && has_ended()
     }
 
     /// Where the last record of ours stands.

@@ -45,13 +45,17 @@ impl Head {
     }
 }
 
-/// Follows for ever. A subscription that ends, with an error or without, is opened again after a pause that grows until
+/// Follows for ever, from behind the first position. A subscription that ends, with an error or without, is opened again after a pause that grows until
 /// one has told something: then the server is there again, whatever became of the last append. Begin and end are logged.
-pub async fn follow(head: Head, streams: Arc<Streams>, (counters, silence): (Arc<Counters>, Outage)) {
+pub async fn follow(
+    (head, first): (Head, Position),
+    streams: Arc<Streams>,
+    (counters, silence): (Arc<Counters>, Outage),
+) {
     let Connection { nodes, options, .. } = &streams.connection;
     let mut retry = Retry::new(options.first_pause, options.longest_pause);
-    // The head goes on by itself with what this node appends: what the others did before must be told, too.
-    let mut position = head.get();
+    // Not the head: that goes on by itself with what this node appends, and what the others did before must be told, too.
+    let mut position = first;
     for attempt in 0.. {
         let filter = Filter::by_stream(streams.prefixes(&[]));
         let reason = match nodes.in_turn(attempt).subscribe(position.0, filter).await {

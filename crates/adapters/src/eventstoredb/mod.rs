@@ -130,7 +130,7 @@ impl EventStoreLog {
         let (head, counters) = (Head::new(last), Arc::new(Counters::default()));
         let silence = Outage::default();
         let health = (Arc::clone(&counters), silence.clone());
-        let following = tokio::spawn(head::follow(head.clone(), Arc::clone(&streams), health));
+        let following = tokio::spawn(head::follow((head.clone(), last), Arc::clone(&streams), health));
         Ok(Self { identity, pages, streams, head, counters, silence, following })
     }
 

@@ -1,6 +1,7 @@
 //! What the subscription to `$all` has told. Whoever wants what was appended just now has it from here: all that follow the log
 //! would else ask the server for what it has just told.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use octocity_log::{LogError, Page, Position, RecordedEvent, StreamId};
@@ -14,11 +15,15 @@ use super::wire::Record;
 use crate::newest::{self, Newest};
 
 /// How long it is waited for what the server has and did not tell yet, before it is asked.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How many questions go to the server at once after one that was waited for in vain.
+const IN_VAIN: usize = 256;
 
 pub struct Told {
     reached: watch::Sender<Reached>,
     newest: Newest,
+    in_vain: AtomicUsize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -32,7 +37,8 @@ struct Reached {
 impl Default for Told {
     /// Nobody has subscribed.
     fn default() -> Self {
-        Self { reached: watch::Sender::default(), newest: Newest::of(newest::EVENTS) }
+        let newest = Newest::of(newest::EVENTS);
+        Self { reached: watch::Sender::default(), newest, in_vain: AtomicUsize::new(0) }
     }
 }
 
@@ -53,16 +59,27 @@ impl Told {
         self.position().max(first)
     }
 
-    pub fn goes_on(&self) -> bool {
-        self.reached.borrow().goes_on
+    /// Whether it is worth waiting for what the subscription tells.
+    pub fn is_prompt(&self) -> bool {
+        let less = |left: usize| left.checked_sub(1);
+        let was_in_vain = self.in_vain.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
+        !was_in_vain && self.reached.borrow().goes_on
     }
 
-    /// Whether everything up to a position was told, of which it is known that it can be: at once, or in a moment.
-    pub async fn reaches(&self, position: Position) -> bool {
+    /// What comes of waiting, if it comes soon.
+    pub async fn soon<T>(&self, waiting: impl Future<Output = Option<T>>) -> Option<T> {
+        let came = tokio::time::timeout(PATIENCE, waiting).await.ok().flatten();
+        if came.is_none() {
+            self.in_vain.store(IN_VAIN, Ordering::Relaxed);
+        }
+        came
+    }
+
+    /// Comes back when everything up to a position was told; None where the subscription is cut.
+    pub async fn reach(&self, position: Position) -> Option<()> {
         let mut reached = self.reached.subscribe();
-        let there = reached.wait_for(|reached| !reached.goes_on || reached.position >= position);
-        let there = tokio::time::timeout(PATIENCE, there).await;
-        there.is_ok_and(|reached| reached.is_ok_and(|reached| reached.goes_on))
+        let there = reached.wait_for(|reached| !reached.goes_on || reached.position >= position).await;
+        there.is_ok_and(|reached| reached.goes_on).then_some(())
     }
 
     /// The events after a position, at least up to `known`. None: the server is to be asked.
@@ -74,9 +91,10 @@ impl Told {
         wanted: Wanted<'_>,
     ) -> Option<Page> {
         // What is older is not waited for.
-        if !self.newest.knows_after(after) || !self.reaches(known).await {
+        if !self.newest.knows_after(after) || !self.is_prompt() {
             return None;
         }
+        self.soon(self.reach(known)).await?;
         self.newest.page(after, limit, wanted.categories, wanted.event_types)
     }
 }
@@ -88,7 +106,7 @@ impl Streams {
         if position <= before {
             return;
         }
-        let mut event = None;
+        let (mut after, mut event) = (before, None);
         if let Some(stream) = self.parse(record.stream()) {
             let known = self.known(stream);
             match heard(stream, record) {
@@ -96,14 +114,15 @@ impl Streams {
                     event = told;
                     known.inspect(|known| known.remember(next));
                 }
-                // Whoever reads it is told what is wrong with it.
+                // Whoever comes to it reads it from the server, and is told what is wrong with it.
                 Err(_) => {
                     self.told.newest.clear();
+                    after = position;
                     known.inspect(|known| known.doubt());
                 }
             }
         }
-        self.told.newest.add(before, event, position);
+        self.told.newest.add(after, event, position);
         self.told.reached.send_modify(|reached| reached.position = position);
     }
 }

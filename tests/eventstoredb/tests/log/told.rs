@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use eventstore::{AppendToStreamOptions, Client, ClientSettings, EventData};
 use octocity_domain::Category;
 use octocity_eventstoredb_double::Cut;
 use octocity_log::contract::{batch, client_id, fill, must_append, stream};
-use octocity_log::{EventLog, Position};
+use octocity_log::{EventLog, LogError, Position};
 
 use crate::storage::Served;
 use crate::subscription::reaches;
@@ -110,4 +111,27 @@ async fn what_a_silent_subscription_does_not_tell_is_asked_for() {
     assert_eq!(read.expect("nobody waits for it").unwrap().events.len(), 1);
     assert_eq!(log.read_stream(stream(1), 3, 1).await.unwrap().len(), 1);
     assert!(log.read_stream(stream(1), 4, 1).await.unwrap().is_empty());
+}
+
+/// Whatever version wrote it: it is never passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_told_to_whoever_comes_to_it() {
+    let served = Served::double();
+    let log = served.log();
+    fill(&*log, stream(1), 0, 3).await;
+    let before = *log.head().borrow();
+    reaches(&*log, before).await;
+    let client: ClientSettings = served.server().connection_string().parse().unwrap();
+    let client = Client::new(client).unwrap();
+    let damaged = EventData::json("VehicleEntered", &1).unwrap();
+    let name = stream(1).to_string();
+    client.append_to_stream(name, &AppendToStreamOptions::default(), damaged).await.unwrap();
+    let mut head = log.head();
+    let moved = head.wait_for(|head| *head > before);
+    tokio::time::timeout(Duration::from_secs(60), moved).await.expect("the head follows").unwrap();
+    for _ in 0..2 {
+        let read = log.read_all(before, 10, &[], &[]).await;
+        assert!(matches!(read, Err(LogError::Damaged(_))), "{read:?}");
+        assert!(matches!(log.read_stream(stream(1), 3, 10).await, Err(LogError::Damaged(_))));
+    }
 }

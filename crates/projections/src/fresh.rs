@@ -43,7 +43,7 @@ impl Fresh {
     /// All rows of these facilities, and as of when; None where one of them is not held.
     pub(crate) fn rows<R: Row>(&self, facilities: &[FacilityId]) -> Option<(Vec<R>, Position)> {
         let views = self.views();
-        let view = views.iter().find(|view| view.table() == R::TABLE)?;
+        let view = views.iter().find(|view| view.table().name == R::TABLE.name)?;
         view.held().downcast_ref::<Held<R>>()?.rows(facilities)
     }
 
@@ -102,7 +102,7 @@ impl Fresh {
     }
 
     fn of<T>(&self, table: &'static Table, what: impl FnOnce(&mut Box<dyn Folds>) -> T) -> Option<T> {
-        self.views().iter_mut().find(|view| view.table() == table).map(what)
+        self.views().iter_mut().find(|view| view.table().name == table.name).map(what)
     }
 
     fn views(&self) -> MutexGuard<'_, Vec<Box<dyn Folds>>> {
@@ -200,17 +200,12 @@ impl<V: View> Folds for Folding<V> {
         let is_changed = !keys.is_empty();
         if !is_covered {
             let record = record?;
-            let is_joint = keys.len() > 1 && V::is_joint(&record);
             let slot = |key| match held.rows.remove_entry(&key) {
                 Some((key, row)) => (key, Some(row)),
                 None => (key, None),
             };
             let mut slots: Vec<Slot<V::Row>> = keys.into_iter().map(slot).collect();
-            let folded = match is_joint {
-                true => V::apply_joint(&mut slots, &record),
-                false => slots.iter_mut().try_for_each(|(key, row)| V::apply(row, key, &record)),
-            };
-            folded.ok()?;
+            V::apply_joint(&mut slots, &record).ok()?;
             held.rows.extend(slots.into_iter().filter_map(|(key, row)| Some((key, row?))));
         }
         self.0.facilities.insert(facility, held);

@@ -93,7 +93,7 @@ impl Live {
         let mut any = false;
         for row in rows {
             any = true;
-            if !knows(&row[0]) {
+            if of_table.contains_key(&row[..1]) && !knows(&row[0]) {
                 tell(&row[..1]);
             }
             if table.key_columns > 1 {

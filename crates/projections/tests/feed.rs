@@ -1,4 +1,5 @@
-//! A node whose rows another process writes: its subscribers are told of every change, and only when the rows have it.
+//! A node whose rows another process writes: its subscribers are told of every change, and of what is not folded on there only
+//! when the rows have it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;

@@ -33,7 +33,10 @@ impl Streams {
         };
         let result = self.append_all(head, &mut tail, batch).await;
         if !matches!(result, Err(AppendError::Log(_))) {
-            remembered.remember(tail.next);
+            match result {
+                Ok(_) => remembered.ends(tail.next),
+                Err(_) => remembered.remember(tail.next),
+            }
             *held = Some(tail);
         }
         result
@@ -91,7 +94,6 @@ impl Streams {
             head.raise(position);
             let next_revision = batch.expected + batch.events.len() as u64;
             tail.appended(&encoded, &batch.entries, next_revision, position);
-            self.remembered(batch.stream).ends(tail.next);
             let positions = vec![position; batch.entries.len()];
             return Ok(Some(Appended { positions, next_revision }));
         }

@@ -1,5 +1,5 @@
-//! Whether a stream has ended, asked without asking for the stream: where `$all` ends is one small question for all that ask at a time,
-//! and the subscription tells everything up to there.
+//! Whether a stream has ended, asked without asking for the stream: where `$all` ends is one small question for all that ask
+//! at a time, and the subscription tells everything up to there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -45,8 +45,9 @@ impl Head {
     }
 }
 
-/// Follows for ever, from behind the first position. A subscription that ends, with an error or without, is opened again after a pause that grows until
-/// one has told something: then the server is there again, whatever became of the last append. Begin and end are logged.
+/// Follows for ever, from behind the first position. A subscription that ends, with an error or without, is opened again
+/// after a pause that grows until one has told something: then the server is there again, whatever became of the last append.
+/// Begin and end are logged.
 pub async fn follow(
     (head, first): (Head, Position),
     streams: Arc<Streams>,

@@ -53,10 +53,8 @@ pub fn specs(root: &Path) -> Verdict {
 
 /// What runs by `cargo xtask test distributed`: contracts and faults on the services, and the adapters' own tests with all
 /// features, each test also by its name alone. One command with one set of features, so that nothing is compiled twice.
-const ON_SERVICES: [&str; 16] = [
-    "test",
+const ON_SERVICES: [&str; 14] = [
     "--locked",
-    "--no-fail-fast",
     "--package",
     "octocity-eventstoredb-double",
     "--package",
@@ -72,11 +70,19 @@ const ON_SERVICES: [&str; 16] = [
     "*",
 ];
 
+/// What `clippy` leaves out, with the features that it leaves out.
+pub fn clippy_distributed(root: &Path) -> Verdict {
+    let arguments: Vec<&str> =
+        ["clippy", "--quiet"].into_iter().chain(ON_SERVICES).chain(["--", "-D", "warnings"]).collect();
+    cargo(root, &arguments, "clippy has something to say; see above")
+}
+
 /// `name`: only the tests whose names contain it.
 pub fn distributed(root: &Path, name: Option<&str>) -> Verdict {
     tools::check_distributed(root)?;
     services::install(root)?;
-    let arguments: Vec<&str> = ON_SERVICES.into_iter().chain(name).collect();
+    let arguments: Vec<&str> =
+        ["test", "--no-fail-fast"].into_iter().chain(ON_SERVICES).chain(name).collect();
     let mut tests = command("cargo", &arguments, root);
     // The one that is built with these tests: another build would have other features, and take minutes more.
     tests.env("BUILT_OCTOCITY", program(root));

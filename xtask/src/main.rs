@@ -94,9 +94,13 @@ fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// The distributed runtime's own tests, which take longer to build than all the others.
+/// The distributed runtime's own tests, which take longer to build than all the others, and clippy on what only they build.
 fn distributed(name: Option<&str>) -> ExitCode {
-    let score = score::of(cargo::distributed(&root(), name));
+    let root = root();
+    let mut score = score::of(cargo::distributed(&root, name));
+    if name.is_none() {
+        score.add(score::of(cargo::clippy_distributed(&root)));
+    }
     println!("{score}");
     if score.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

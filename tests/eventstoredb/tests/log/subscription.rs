@@ -10,6 +10,10 @@ use crate::storage::Served;
 
 const IN_TIME: Duration = Duration::from_secs(60);
 
+pub fn head_of(log: &dyn EventLog) -> Position {
+    *log.head().borrow()
+}
+
 pub async fn reaches(log: &dyn EventLog, position: Position) {
     let mut head = log.head();
     let reached = head.wait_for(|head| *head >= position);
@@ -21,7 +25,7 @@ async fn a_cut_subscription_is_opened_again_without_a_hurry() {
     let served = Served::double();
     let (one, two) = (served.log(), served.log());
     fill(&*one, stream(1), 0, 3).await;
-    reaches(&*two, *one.head().borrow()).await;
+    reaches(&*two, head_of(&*one)).await;
     for (revision, cut) in (3..).zip([Cut::Clean, Cut::Unavailable, Cut::Clean]) {
         let before = served.server().faults().subscriptions();
         served.server().faults().cut_subscriptions(cut);
@@ -46,8 +50,8 @@ async fn refusals_of_others_move_no_head() {
     let served = Served::double();
     let (one, two) = (served.log(), served.log());
     fill(&*one, stream(1), 0, 1).await;
-    reaches(&*two, *one.head().borrow()).await;
-    let before = *two.head().borrow();
+    reaches(&*two, head_of(&*one)).await;
+    let before = head_of(&*two);
     let refused = must_append(&*one, batch(stream(1), 1, client_id(5), &[])).await;
     assert_eq!(refused.positions, [before]);
     let after = must_append(&*one, batch(stream(2), 0, client_id(6), &["a"])).await.positions[0];
@@ -57,5 +61,5 @@ async fn refusals_of_others_move_no_head() {
     assert_eq!(*head.borrow(), after);
     // Where the last records are refusals, a node that comes anew finds the event before them.
     must_append(&*one, batch(stream(1), 1, client_id(7), &[])).await;
-    assert_eq!(*served.log().head().borrow(), after);
+    assert_eq!(head_of(&*served.log()), after);
 }

@@ -9,14 +9,16 @@ use octocity_log::contract::{batch, client_id, fill, must_append, stream};
 use octocity_log::{EventLog, LogError, Position};
 
 use crate::storage::Served;
-use crate::subscription::reaches;
+use crate::subscription::{head_of, reaches};
 
 const STREAMS: u64 = 50;
+/// How many reads answer twenty times as many questions as there are streams, at most.
+const FEW: usize = 2 * STREAMS as usize;
 
 /// Everything after a position, in pages of so many events.
 async fn all_after(log: &dyn EventLog, after: Position, limit: usize) -> Vec<(Position, u64)> {
     let (mut all, mut next) = (Vec::new(), after);
-    while next < *log.head().borrow() {
+    while next < head_of(log) {
         let page = log.read_all(next, limit, &[], &[]).await.unwrap();
         assert!(page.next > next, "a page behind the head goes on");
         all.extend(page.events.iter().map(|event| (event.position, event.revision)));
@@ -55,17 +57,24 @@ async fn many_who_ask_whether_their_streams_went_on_share_a_look() {
     for number in 1..=STREAMS {
         must_append(&*log, batch(stream(number.into()), 0, client_id(number), &["a"])).await;
     }
-    reaches(&*log, *log.head().borrow()).await;
-    let before = served.server().faults().reads();
-    let asked = (0..20 * STREAMS).map(|number| {
-        let log = log.clone();
-        tokio::spawn(async move { log.read_stream(stream((number % STREAMS + 1).into()), 1, 1).await })
-    });
-    for answer in asked.collect::<Vec<_>>() {
-        assert!(answer.await.unwrap().unwrap().is_empty());
+    reaches(&*log, head_of(&*log)).await;
+    let mut fewest = usize::MAX;
+    // Whoever waits for long asks alone: a machine that stood still shows nothing.
+    for _ in 0..10 {
+        let before = served.server().faults().reads();
+        let asked = (0..20 * STREAMS).map(|number| {
+            let log = log.clone();
+            tokio::spawn(async move { log.read_stream(stream((number % STREAMS + 1).into()), 1, 1).await })
+        });
+        for answer in asked.collect::<Vec<_>>() {
+            assert!(answer.await.unwrap().unwrap().is_empty());
+        }
+        fewest = fewest.min(served.server().faults().reads() - before);
+        if fewest < FEW {
+            break;
+        }
     }
-    let reads = served.server().faults().reads() - before;
-    assert!(reads < 10 * STREAMS as usize, "{reads} reads answered {} questions", 20 * STREAMS);
+    assert!(fewest < FEW, "{fewest} reads answered {} questions", 20 * STREAMS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +82,7 @@ async fn followers_ask_the_server_for_nothing_that_it_has_told() {
     let served = Served::double();
     let (one, two) = (served.log(), served.log());
     for round in 0..3 {
-        let after = *two.head().borrow();
+        let after = head_of(&*two);
         for number in 1..=STREAMS {
             must_append(
                 &*one,
@@ -84,7 +93,7 @@ async fn followers_ask_the_server_for_nothing_that_it_has_told() {
                 served.server().faults().cut_subscriptions(Cut::Clean);
             }
         }
-        reaches(&*two, *one.head().borrow()).await;
+        reaches(&*two, head_of(&*one)).await;
         // Whoever comes now was told nothing of it.
         let asked = all_after(&*served.log(), after, 1_000).await;
         assert_eq!(asked.len(), 2 * STREAMS as usize);
@@ -93,7 +102,7 @@ async fn followers_ask_the_server_for_nothing_that_it_has_told() {
             assert_eq!(all_after(&*two, after, limit).await, asked);
         }
         let none = two.read_all(after, 10, &[Category::Payment], &[]).await.unwrap();
-        assert_eq!((none.events.len(), none.next), (0, *two.head().borrow()));
+        assert_eq!((none.events.len(), none.next), (0, head_of(&*two)));
         assert_eq!(served.server().faults().reads(), before);
     }
 }
@@ -103,9 +112,9 @@ async fn what_a_silent_subscription_does_not_tell_is_asked_for() {
     let served = Served::double();
     let log = served.log();
     fill(&*log, stream(1), 0, 3).await;
-    reaches(&*log, *log.head().borrow()).await;
+    reaches(&*log, head_of(&*log)).await;
     served.server().faults().hush(true);
-    let after = *log.head().borrow();
+    let after = head_of(&*log);
     must_append(&*log, batch(stream(1), 3, client_id(10), &["a"])).await;
     let read = tokio::time::timeout(Duration::from_secs(5), log.read_all(after, 10, &[], &[])).await;
     assert_eq!(read.expect("nobody waits for it").unwrap().events.len(), 1);
@@ -119,7 +128,7 @@ async fn a_record_that_cannot_be_read_is_told_to_whoever_comes_to_it() {
     let served = Served::double();
     let log = served.log();
     fill(&*log, stream(1), 0, 3).await;
-    let before = *log.head().borrow();
+    let before = head_of(&*log);
     reaches(&*log, before).await;
     let client: ClientSettings = served.server().connection_string().parse().unwrap();
     let client = Client::new(client).unwrap();

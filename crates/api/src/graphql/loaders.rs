@@ -81,9 +81,9 @@ impl Rows {
 }
 
 /// The object, or null where there is none.
-pub async fn load<T, K>(context: &Context<'_>, key: Of<T, K>) -> Result<Option<T>>
+pub async fn load<T, K, V>(context: &Context<'_>, key: Of<T, K>) -> Result<Option<V>>
 where
-    Rows: Loader<Of<T, K>, Value = T, Error = StoreError>,
+    Rows: Loader<Of<T, K>, Value = V, Error = StoreError>,
     Of<T, K>: Send + Sync + Hash + Eq + Clone + 'static,
 {
     let loader = context.data_unchecked::<DataLoader<Rows>>();
@@ -91,9 +91,9 @@ where
 }
 
 /// The objects that there are, in the keys' order.
-pub async fn load_many<T, K>(context: &Context<'_>, keys: impl Iterator<Item = Of<T, K>>) -> Result<Vec<T>>
+pub async fn load_many<T, K, V>(context: &Context<'_>, keys: impl Iterator<Item = Of<T, K>>) -> Result<Vec<V>>
 where
-    Rows: Loader<Of<T, K>, Value = T, Error = StoreError>,
+    Rows: Loader<Of<T, K>, Value = V, Error = StoreError>,
     Of<T, K>: Send + Sync + Hash + Eq + Clone + 'static,
 {
     let keys: Vec<Of<T, K>> = keys.collect();
@@ -103,7 +103,7 @@ where
     Ok(keys.iter().filter_map(|key| found.remove(key)).collect())
 }
 
-type Loaded<T, K> = Result<HashMap<Of<T, K>, T>, StoreError>;
+type Loaded<T, K, V = T> = Result<HashMap<Of<T, K>, V>, StoreError>;
 
 impl Loader<Of<FacilityObject, FacilityId>> for Rows {
     type Value = FacilityObject;
@@ -142,18 +142,19 @@ impl Loader<Of<ReservationObject, ReservationId>> for Rows {
 }
 
 impl Loader<Of<OccupancyObject, (FacilityId, Details)>> for Rows {
-    type Value = OccupancyObject;
+    /// Each who asked has it, and it is large.
+    type Value = Arc<OccupancyObject>;
     type Error = StoreError;
     async fn load(
         &self,
         keys: &[Of<OccupancyObject, (FacilityId, Details)>],
-    ) -> Loaded<OccupancyObject, (FacilityId, Details)> {
+    ) -> Loaded<OccupancyObject, (FacilityId, Details), Self::Value> {
         let facilities: BTreeSet<FacilityId> = keys.iter().map(|key| key.id.0).collect();
         let facilities: Vec<FacilityId> = facilities.into_iter().collect();
         let details = keys.iter().fold(Details::default(), |all, key| all.or(key.id.1));
         let found = OccupancyObject::of_many(&self.api, &facilities, details, Reads::Stored).await?;
-        let found: HashMap<_, _> = found.into_iter().map(|found| (found.key(), found)).collect();
-        let with = |key: &Of<_, (FacilityId, _)>| Some((key.clone(), found.get(&key.id.0)?.clone()));
+        let found: HashMap<_, _> = found.into_iter().map(|found| (found.key(), Arc::new(found))).collect();
+        let with = |key: &Of<_, (FacilityId, _)>| Some((key.clone(), Arc::clone(found.get(&key.id.0)?)));
         Ok(keys.iter().filter_map(with).collect())
     }
 }

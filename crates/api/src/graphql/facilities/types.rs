@@ -1,5 +1,7 @@
 //! What a facility looks like to clients.
 
+use std::sync::Arc;
+
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, Enum, ID, Result, SimpleObject};
 use octocity_domain::facilities::{
@@ -338,14 +340,14 @@ impl FacilityObject {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "A past moment, none to come; left out: now.")] at: Option<DateTime>,
-    ) -> Result<Option<OccupancyObject>> {
+    ) -> Result<Option<Arc<OccupancyObject>>> {
         let Some(at) = at else {
             let key = (self.row.facility, Details::asked(context));
             return load(context, Of::<OccupancyObject, _>::new(key)).await;
         };
         let at = past_moment(context, at)?;
         let past = load(context, Of::new((self.row.facility, at))).await?;
-        Ok(past.map(|past| OccupancyObject::past(self.row.clone(), past)))
+        Ok(past.map(|past| Arc::new(OccupancyObject::past(self.row.clone(), past))))
     }
 
     /// Its visits, the latest first.

@@ -316,8 +316,8 @@ impl OccupancyObject {
     }
 
     /// The same facility at a past moment.
-    pub fn at_past(self, past: PastPools) -> Self {
-        Self::past(self.plan, past)
+    pub fn at_past(&self, past: PastPools) -> Self {
+        Self::past(self.plan.clone(), past)
     }
 
     pub const fn sum_inside(&self) -> i64 {

@@ -1,5 +1,7 @@
 //! Reading visits, counts and lanes.
 
+use std::sync::Arc;
+
 use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use octocity_domain::parking::{Departure, LATE_NEWS_SECONDS};
@@ -72,7 +74,7 @@ impl ParkingQuery {
             DateTime,
         >,
         #[graphql(desc = "Wait for this position.")] after: Option<String>,
-    ) -> Result<Vec<OccupancyObject>> {
+    ) -> Result<Vec<Arc<OccupancyObject>>> {
         let facilities: Vec<FacilityId> = at_most("facilities", facilities, 500)?
             .iter()
             .map(|facility| uuid_id("facilities", facility))
@@ -90,7 +92,7 @@ impl ParkingQuery {
         let Some(at) = at else { return Ok(present) };
         let keys = present.iter().map(|now| Of::<PastPools, (FacilityId, Timestamp)>::new((now.key(), at)));
         let pasts = load_many(context, keys).await?;
-        Ok(present.into_iter().zip(pasts).map(|(now, past)| now.at_past(past)).collect())
+        Ok(present.into_iter().zip(pasts).map(|(now, past)| Arc::new(now.at_past(past))).collect())
     }
 
     /// One visit; null where no visit has this id.

@@ -27,7 +27,7 @@ const LOOK_AT_LAST: Duration = Duration::from_secs(5);
 /// The pauses after a fault, each twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// So many changed keys may wait for their rows before no more events are read: some megabytes.
+/// So many changed keys may wait for their rows, which is some megabytes: of more it is not said any more which they are.
 const WAITING_AT_MOST: usize = 65_536;
 /// How many events are kept for those who come to follow a facility before they are stored.
 const RECENT_AT_MOST: usize = 16_384;
@@ -175,7 +175,7 @@ impl Feed {
     }
 
     async fn read_on(&mut self) -> Result<(), StoreError> {
-        while self.waiting_keys() < WAITING_AT_MOST && self.after < *self.tail.head().borrow() {
+        while self.after < *self.tail.head().borrow() {
             let page = self.tail.read_after(self.after, PAGE).await?;
             if page.next <= self.after {
                 return Ok(());
@@ -222,6 +222,21 @@ impl Feed {
                 self.waiting.push_back(Waiting { position, table: projector.table(), keys });
             }
         }
+        if self.waiting_keys() > WAITING_AT_MOST {
+            self.merge_waiting(position);
+        }
+    }
+
+    /// Of what waits by its keys, all rows of the table do. It is told once the newest of it is stored, and what was merged before
+    /// at its own time: so whoever is far behind tells something of what it stores.
+    fn merge_waiting(&mut self, position: Position) {
+        let (by_keys, mut merged): (VecDeque<_>, VecDeque<_>) =
+            self.waiting.drain(..).partition(|waiting| !waiting.keys.is_empty());
+        let changed: HashSet<&str> = by_keys.iter().map(|waiting| waiting.table.name).collect();
+        let tables = self.projectors.iter().map(|projector| projector.table());
+        let changed = tables.filter(|table| changed.contains(table.name));
+        merged.extend(changed.map(|table| Waiting { position, table, keys: Vec::new() }));
+        self.waiting = merged;
     }
 
     /// How many keys stand still, so that queries on them say so. They begin and end with a checkpoint that moves.
@@ -353,10 +368,12 @@ impl Feed {
         }
         let held = self.fresh.hold(table, stored, &self.recent, self.after);
         // What waited until it is stored is in what they read now.
-        let waiting =
-            self.waiting.iter().filter(|waiting| waiting.table == table).flat_map(|waiting| &waiting.keys);
-        let waiting: HashSet<&Value> = waiting.filter_map(|key| key.first()).collect();
-        for facility in held.into_iter().filter(|facility| waiting.contains(&facility.to_value())) {
+        let of_table = || self.waiting.iter().filter(|waiting| waiting.table == table);
+        let all_wait = of_table().any(|waiting| waiting.keys.is_empty());
+        let keys = of_table().flat_map(|waiting| &waiting.keys);
+        let waiting: HashSet<&Value> = keys.filter_map(|key| key.first()).collect();
+        let waits = |facility: &FacilityId| all_wait || waiting.contains(&facility.to_value());
+        for facility in held.into_iter().filter(waits) {
             self.models.live.publish_facility(table, facility, self.after);
         }
         Ok(())

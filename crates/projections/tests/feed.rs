@@ -134,6 +134,33 @@ async fn rows_that_stand_still_are_known_as_soon_as_their_position_is() {
     assert!(city.models.standing_still::<VisitRow>(&key, &[]).await.unwrap().is_some());
 }
 
+async fn followed_inside(city: &City) -> i64 {
+    let found = city.models.followed::<OccupancyRow>(&[facility(1)]).await.unwrap();
+    found.rows.iter().map(OccupancyRow::inside).sum()
+}
+
+/// However far behind the rows are.
+#[tokio::test]
+async fn who_follows_is_told_on_while_the_rows_stand_still_and_others_once_they_do_not() {
+    const VEHICLES: u32 = 30_000;
+    let mut city = City::new().await;
+    let mut followed = city.models.live.facility::<OccupancyRow>(facility(1));
+    let mut visits = city.models.live.facility::<VisitRow>(facility(1));
+    city.engine.catch_up(|_| {}).await.unwrap();
+    for (first, last) in [(1, 1), (2, VEHICLES)] {
+        for number in first..=last {
+            city.history.parking(facility(1), &entered(number.into()), at(0)).await;
+        }
+        while followed_inside(&city).await < i64::from(last) {
+            tokio::time::timeout(SOON, followed.changed()).await.expect("it is told on").unwrap();
+        }
+    }
+    assert_eq!(city.inside().await, 0);
+    while tokio::time::timeout(Duration::from_millis(100), visits.changed()).await.is_ok() {}
+    city.engine.catch_up(|_| {}).await.unwrap();
+    tokio::time::timeout(SOON, visits.changed()).await.expect("it is told").unwrap();
+}
+
 /// Also where no event comes after it.
 #[tokio::test(start_paused = true)]
 async fn a_mend_elsewhere_is_told_within_seconds() {

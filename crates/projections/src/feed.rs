@@ -117,7 +117,7 @@ impl Feed {
             let next = async {
                 match pause {
                     Some(pause) => {
-                        tokio::time::sleep(pause).await;
+                        self.rest(pause, &mut head).await;
                         true
                     }
                     None => tokio::select! {
@@ -160,6 +160,25 @@ impl Feed {
             self.hold().await?;
         }
         Ok(())
+    }
+
+    /// What is stored cannot be looked at for so long: whoever follows what is folded on here is told all the same.
+    async fn rest(&mut self, pause: Duration, head: &mut watch::Receiver<Position>) {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut over => return,
+                Ok(()) = head.changed() => {
+                    // A fault shows at the next turn.
+                    if self.models.live.is_idle() || self.read_on().await.is_err() {
+                        return over.await;
+                    }
+                }
+                else => return over.await,
+            }
+        }
     }
 
     fn begin_at(&mut self, position: Position) {

@@ -21,6 +21,10 @@ use uuid::Uuid;
 
 use crate::{Engine, EngineOptions, ReadModels, RowStore, TableHash, hash_all};
 
+mod behind;
+
+pub use behind::{Behind, Way};
+
 pub fn facility(number: u128) -> FacilityId {
     FacilityId(Uuid::from_u128(number))
 }

@@ -5,13 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use octocity_domain::VisitId;
 use octocity_domain::parking::{Departure, DeviceClock, ParkingEvent};
 use octocity_log::{Tail, WholeLog};
 use octocity_projections::parking::{OccupancyRow, VisitRow};
 use octocity_projections::query::find;
 use octocity_projections::testing::*;
-use octocity_projections::{Batch, Checkpoint, Engine, Feed, MemoryRows, Move, ReadModels, Row, RowStore};
+use octocity_projections::{
+    Batch, Checkpoint, Engine, Feed, MemoryRows, Move, ReadModels, Row, RowStore, StoreError,
+};
 use tokio::sync::watch;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -57,9 +60,12 @@ struct City {
 
 impl City {
     async fn new() -> Self {
+        Self::on(Arc::new(MemoryRows::new())).await
+    }
+
+    async fn on(store: Arc<dyn RowStore>) -> Self {
         let mut history = History::default();
         history.register(facility(1)).await;
-        let store: Arc<dyn RowStore> = Arc::new(MemoryRows::new());
         let engine = history.engine(Arc::clone(&store), 4).await;
         let tail: Arc<dyn Tail> = Arc::new(WholeLog(Arc::new(history.log.clone())));
         let feed = Feed::open(tail, store).await.unwrap();
@@ -159,6 +165,39 @@ async fn who_follows_is_told_on_while_the_rows_stand_still_and_others_once_they_
     while tokio::time::timeout(Duration::from_millis(100), visits.changed()).await.is_ok() {}
     city.engine.catch_up(|_| {}).await.unwrap();
     tokio::time::timeout(SOON, visits.changed()).await.expect("it is told").unwrap();
+}
+
+/// A store that is away from time to time.
+struct Away(watch::Receiver<bool>);
+
+#[async_trait]
+impl Way for Away {
+    async fn reads(&self) -> Result<(), StoreError> {
+        match *self.0.borrow() {
+            true => Err(StoreError::Unavailable("away".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_is_told_at_once_while_the_store_is_away() {
+    let (away, is_away) = watch::channel(false);
+    let mut city = City::on(Arc::new(Behind(Away(is_away), Arc::new(MemoryRows::new())))).await;
+    let mut followed = city.models.live.facility::<OccupancyRow>(facility(1));
+    city.engine.catch_up(|_| {}).await.unwrap();
+    for number in 1..=30 {
+        city.history.parking(facility(1), &entered(number), at(0)).await;
+        let told = async {
+            while followed_inside(&city).await < number.try_into().unwrap() {
+                followed.changed().await.unwrap();
+            }
+        };
+        // Long before the longest pause between two looks at what is stored.
+        tokio::time::timeout(Duration::from_millis(200), told).await.expect("it is told at once");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        away.send_replace((5..25).contains(&number));
+    }
 }
 
 /// Also where no event comes after it.

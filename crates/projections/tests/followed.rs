@@ -14,8 +14,8 @@ use octocity_projections::facilities::FacilityRow;
 use octocity_projections::parking::{AreaMovesRow, OccupancyRow, SpotOutOfServiceRow};
 use octocity_projections::testing::*;
 use octocity_projections::{
-    Batch, Checkpoint, Engine, EngineOptions, Feed, MemoryRows, Move, Parked, ReadModels, Row, RowStore,
-    Select, Selected, StoreError, Subscription, Table, TableWrites, Value,
+    Batch, Checkpoint, Engine, EngineOptions, Feed, MemoryRows, Move, ReadModels, Row, RowStore, StoreError,
+    Subscription, TableWrites,
 };
 use tokio::sync::watch;
 
@@ -71,7 +71,8 @@ impl City {
             history.register(garage.facility).await;
         }
         let log: Arc<dyn EventLog> = Arc::new(history.log.clone());
-        let store: Arc<dyn RowStore> = Arc::new(Slow(MemoryRows::of_partitions(PARTITIONS)));
+        let store: Arc<dyn RowStore> =
+            Arc::new(Behind(Slow, Arc::new(MemoryRows::of_partitions(PARTITIONS))));
         stored(&log, &store, &[0, 1, 2]).await;
         let gate = watch::Sender::new(*log.head().borrow());
         let tail = Gated { log: WholeLog(Arc::clone(&log)), gate: gate.clone() };
@@ -126,49 +127,25 @@ impl City {
     }
 }
 
-/// A store that takes its time, so that others come between a question and its answer.
-struct Slow(MemoryRows);
+/// So that others come between a question and its answer.
+struct Slow;
 
 async fn pause(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 #[async_trait]
-impl RowStore for Slow {
-    fn partitions(&self) -> i32 {
-        self.0.partitions()
-    }
-    async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
-        self.0.ensure(tables).await
-    }
-    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
-        self.0.reform(tables).await
-    }
-    async fn load(
-        &self,
-        table: &'static Table,
-        keys: Vec<Vec<Value>>,
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        self.0.load(table, keys).await
-    }
-    async fn commit(&self, batch: Arc<Batch>) -> Result<(), StoreError> {
+impl Way for Slow {
+    async fn writes(&self) -> Result<(), StoreError> {
         pause(7).await;
-        self.0.commit(batch).await
+        Ok(())
     }
-    async fn select(&self, select: Select) -> Result<Selected, StoreError> {
+    async fn reads(&self) -> Result<(), StoreError> {
         pause(1).await;
-        let selected = self.0.select(select).await;
+        Ok(())
+    }
+    async fn tells(&self) {
         pause(1).await;
-        selected
-    }
-    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        self.0.checkpoints().await
-    }
-    async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {
-        self.0.parked(views).await
-    }
-    async fn reset(&self, table: &'static Table) -> Result<(), StoreError> {
-        self.0.reset(table).await
     }
 }
 

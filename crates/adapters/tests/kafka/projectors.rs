@@ -8,11 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use octocity_adapters::kafka::{KafkaFault, KafkaOptions, LiveReader, Projector, ReaderStats};
 use octocity_log::{EventLog, Position, RecordedEvent, Tail};
-use octocity_projections::testing::{Garage, History, Move, hashes, play};
-use octocity_projections::{
-    Batch, Checkpoint, Feed, MemoryRows, Parked, ReadModels, RowStore, Select, Selected, StoreError, Table,
-    Value,
-};
+use octocity_projections::testing::{Behind, Garage, History, Move, Way, hashes, play};
+use octocity_projections::{Feed, MemoryRows, ReadModels, RowStore, StoreError};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -190,41 +187,13 @@ async fn what_the_topic_lacks_is_read_from_the_log() {
     relay.stop().await;
 }
 
-/// Rows that this projector cannot write, though others can.
-struct Unwritten(Arc<dyn RowStore>, StoreError);
+/// This projector cannot write, though others can.
+struct Unwritten(StoreError);
 
 #[async_trait]
-impl RowStore for Unwritten {
-    fn partitions(&self) -> i32 {
-        self.0.partitions()
-    }
-    async fn ensure(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
-        self.0.ensure(tables).await
-    }
-    async fn reform(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
-        self.0.reform(tables).await
-    }
-    async fn load(
-        &self,
-        table: &'static Table,
-        keys: Vec<Vec<Value>>,
-    ) -> Result<Vec<Vec<Value>>, StoreError> {
-        self.0.load(table, keys).await
-    }
-    async fn commit(&self, _: Arc<Batch>) -> Result<(), StoreError> {
-        Err(self.1.clone())
-    }
-    async fn select(&self, select: Select) -> Result<Selected, StoreError> {
-        self.0.select(select).await
-    }
-    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
-        self.0.checkpoints().await
-    }
-    async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {
-        self.0.parked(views).await
-    }
-    async fn reset(&self, table: &'static Table) -> Result<(), StoreError> {
-        self.0.reset(table).await
+impl Way for Unwritten {
+    async fn writes(&self) -> Result<(), StoreError> {
+        Err(self.0.clone())
     }
 }
 
@@ -233,7 +202,7 @@ async fn who_cannot_write_gives_its_partitions_to_others() {
     let city = City::new().await;
     let relay = start(city.log(), &city.kafka).await;
     let unwritten =
-        |error: StoreError| Arc::new(Unwritten(Arc::clone(&city.rows), error)) as Arc<dyn RowStore>;
+        |error: StoreError| Arc::new(Behind(Unwritten(error), Arc::clone(&city.rows))) as Arc<dyn RowStore>;
     let away = city.projector_of(unwritten(StoreError::Unavailable("away".to_owned()))).await;
     until("it has all partitions", || away.stats.partitions.load(Ordering::Relaxed) == 6).await;
     let other = city.projector().await;
@@ -249,7 +218,7 @@ async fn rows_of_another_version_end_a_projector() {
     let mut city = City::new().await;
     let relay = start(city.log(), &city.kafka).await;
     let of_another = StoreError::OtherForm("visits".to_owned());
-    city.rows = Arc::new(Unwritten(Arc::clone(&city.rows), of_another.clone()));
+    city.rows = Arc::new(Behind(Unwritten(of_another.clone()), Arc::clone(&city.rows)));
     let old = city.projector().await;
     assert_eq!(old.task.await.unwrap(), Err(KafkaFault::Rows(of_another)));
     relay.stop().await;

@@ -16,8 +16,9 @@ use crate::submission::{CommandError, Reply, Submission};
 const BATCH: usize = 1024;
 /// How many events are loaded at a time.
 const PAGE: usize = 2048;
-/// How often a batch is decided anew when another owner of the stream was faster.
-const ATTEMPTS: usize = 5;
+/// How often a batch is decided anew when another owner of the stream was faster: whoever was knows the stream already, and is
+/// faster again as long as commands wait there, while this one reads it anew.
+const ATTEMPTS: usize = 25;
 
 /// A reply with what the handler needs besides: where its first event stands in the stream.
 pub(crate) struct Answer<D: Decider> {

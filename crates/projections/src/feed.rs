@@ -327,7 +327,8 @@ impl Feed {
         });
     }
 
-    /// Holds what is followed and not held yet.
+    /// Holds what is followed and not held yet. The counts come last, and only beside all else that is followed of their facility:
+    /// whoever reads them first, and then the rest, has nothing older than they are.
     async fn hold(&mut self) -> Result<(), StoreError> {
         let tables = self.fresh.tables();
         let stored = tables.iter().filter_map(|table| self.models.progress.borrow().get(table.name).copied());
@@ -335,8 +336,11 @@ impl Feed {
         while let Some(oldest) = self.recent.pop_front_if(|oldest| oldest.reached <= stored) {
             self.recent_since = oldest.reached;
         }
-        for table in tables {
-            let missing = self.fresh.missing(table, self.models.live.facilities(table));
+        let missing = |table| (table, self.fresh.missing(table, self.models.live.facilities(table)));
+        let missing: Vec<(&'static Table, Vec<FacilityId>)> = tables.into_iter().map(missing).collect();
+        let mut lacking: HashSet<FacilityId> = HashSet::new();
+        for (table, mut missing) in missing {
+            missing.retain(|facility| !lacking.contains(facility));
             if missing.is_empty() {
                 continue;
             }
@@ -346,10 +350,12 @@ impl Feed {
                 let id = facility.to_string();
                 parked.iter().any(|parked| parked.key.contains(&id) || parked.stream.contains(&id))
             };
-            let missing: Vec<_> = missing.into_iter().filter(|facility| !stands_still(facility)).collect();
-            for missing in missing.chunks(AT_ONCE) {
-                self.hold_of(table, missing).await?;
+            let readable: Vec<_> =
+                missing.iter().copied().filter(|facility| !stands_still(facility)).collect();
+            for some in readable.chunks(AT_ONCE) {
+                self.hold_of(table, some).await?;
             }
+            lacking.extend(missing.into_iter().filter(|facility| !self.fresh.holds(table, *facility)));
         }
         Ok(())
     }

@@ -348,3 +348,37 @@ async fn a_follower_is_shown_what_is_not_stored_yet() {
     let rows = city.models.of_facilities::<OccupancyRow>(&[facility]).await.unwrap().rows;
     assert_eq!(rows.iter().map(OccupancyRow::inside).sum::<i64>(), 0);
 }
+
+/// Read in this order, what stands beside the counts is at least as new: so they are as of the position that is said of all.
+#[tokio::test(start_paused = true)]
+async fn the_counts_that_a_follower_is_shown_are_the_oldest_of_it() {
+    for seed in 0..64 {
+        let mut city = City::new(seed).await;
+        let mut followers: BTreeMap<FacilityId, Followed> = BTreeMap::new();
+        for _ in 0..120 {
+            match city.next() % 12 {
+                0..=6 => city.act().await,
+                7 => {
+                    let facility = city.any();
+                    followers.insert(facility, city.follow(facility));
+                }
+                8 => city.open_gate(),
+                9 => {
+                    let partition = (city.next() % 3) as i32;
+                    stored(&city.log, &city.store, &[partition]).await;
+                }
+                10 => {
+                    let facility = city.any();
+                    followers.remove(&facility);
+                }
+                _ => tokio::time::sleep(Duration::from_millis([1, 2, 4, 15][city.next() as usize % 4])).await,
+            }
+            for facility in followers.keys() {
+                let counts = city.models.followed::<OccupancyRow>(&[*facility]).await.unwrap().position;
+                let plan = city.models.followed::<FacilityRow>(&[*facility]).await.unwrap().position;
+                let moves = city.models.followed::<AreaMovesRow>(&[*facility]).await.unwrap().position;
+                assert!(counts <= plan && counts <= moves, "seed {seed}: {counts:?} {plan:?} {moves:?}");
+            }
+        }
+    }
+}

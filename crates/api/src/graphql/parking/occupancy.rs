@@ -294,12 +294,19 @@ impl OccupancyObject {
         details: Details,
         reads: Reads,
     ) -> Result<Vec<Self>, StoreError> {
-        let (plans, rows, moves, spots_out) = try_join!(
-            of_facilities::<FacilityRow>(api, facilities, Some(reads)),
-            of_facilities::<OccupancyRow>(api, facilities, Some(reads)),
-            of_facilities::<AreaMovesRow>(api, facilities, details.areas.then_some(reads)),
-            of_facilities::<SpotOutOfServiceRow>(api, facilities, details.spots.then_some(reads)),
-        )?;
+        let rows = of_facilities::<OccupancyRow>(api, facilities, Some(reads));
+        let others = async {
+            try_join!(
+                of_facilities::<FacilityRow>(api, facilities, Some(reads)),
+                of_facilities::<AreaMovesRow>(api, facilities, details.areas.then_some(reads)),
+                of_facilities::<SpotOutOfServiceRow>(api, facilities, details.spots.then_some(reads)),
+            )
+        };
+        let (rows, (plans, moves, spots_out)) = match reads {
+            Reads::Stored => try_join!(rows, others)?,
+            // The counts first: then all else is at least as new, and they are as of the position that is said of all.
+            Reads::Followed => (rows.await?, others.await?),
+        };
         let ((plans, at_plans), (rows, at_rows)) = (plans, rows);
         let ((moves, at_moves), (spots_out, at_spots)) = (moves, spots_out);
         let as_of = at_plans.min(at_rows).min(at_moves).min(at_spots);
@@ -375,7 +382,7 @@ async fn of_facilities<R: Row>(
 
 #[ComplexObject]
 impl OccupancyObject {
-    /// The position it is as of.
+    /// The position it is as of: all up to there is in it, and what came right after may be.
     async fn position(&self, context: &Context<'_>) -> String {
         Api::of(context).token(self.as_of)
     }

@@ -70,7 +70,7 @@ const ON_SERVICES: [&str; 14] = [
     "*",
 ];
 
-/// What `clippy` leaves out, with the features that it leaves out.
+/// Clippy on the packages and features that [`clippy`] leaves out.
 pub fn clippy_distributed(root: &Path) -> Verdict {
     let arguments: Vec<&str> =
         ["clippy", "--quiet"].into_iter().chain(ON_SERVICES).chain(["--", "-D", "warnings"]).collect();

@@ -94,7 +94,8 @@ fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// The distributed runtime's own tests, which take longer to build than all the others, and clippy on what only they build.
+/// The distributed runtime's own tests, which take longer to build than all the others; where none is named, also clippy on what
+/// only they build.
 fn distributed(name: Option<&str>) -> ExitCode {
     let root = root();
     let mut score = score::of(cargo::distributed(&root, name));

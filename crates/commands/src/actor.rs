@@ -16,9 +16,12 @@ use crate::submission::{CommandError, Reply, Submission};
 const BATCH: usize = 1024;
 /// How many events are loaded at a time.
 const PAGE: usize = 2048;
-/// How often a batch is decided anew when another owner of the stream was faster: whoever was knows the stream already, and is
-/// faster again as long as commands wait there, while this one reads it anew.
-const ATTEMPTS: usize = 25;
+/// How often a batch is decided anew when another owner of the stream was faster. That one has the stream in memory, and this
+/// one reads it anew each time: so it loses as long as commands wait there.
+const ATTEMPTS: u32 = 25;
+/// So many of them follow at once; each later one leaves the other so much longer to be done.
+const AT_ONCE: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A reply with what the handler needs besides: where its first event stands in the stream.
 pub(crate) struct Answer<D: Decider> {
@@ -129,7 +132,10 @@ impl<D: Decider> Actor<D> {
     }
 
     async fn decide_all(&mut self, commands: Vec<Box<Queued<D>>>) {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > AT_ONCE {
+                tokio::time::sleep(PAUSE * (attempt - AT_ONCE)).await;
+            }
             match self.attempt(&commands).await {
                 Ok(answers) => {
                     for (queued, answer) in commands.into_iter().zip(answers) {

@@ -1,25 +1,29 @@
 //! What is live on a node whose rows another process writes: follows the events by itself, and writes nothing. Who follows a
 //! facility is told as soon as its rows are folded on here ([`Fresh`]); all others as soon as the stored rows have it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use octocity_domain::FacilityId;
-use octocity_log::{Position, Retry, Tail, partition_of};
+use octocity_log::{Position, Retry, Tail};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analytics::RowFigures;
-use crate::fresh::{Fresh, ReadPage, Stored};
+use crate::fresh::{Fresh, ReadPage};
 use crate::models::{Progress, ReadModels};
 use crate::projector::{Decoded, Projector};
 use crate::row::{Field, Table, Value};
-use crate::store::{Checkpoint, Filter, RowStore, Select, StoreError};
+use crate::store::{Checkpoint, RowStore, StoreError};
 use crate::views;
 
+mod hold;
+
 const PAGE: usize = 1_024;
+/// How many pages are read before it is looked at what is stored, and whether to stop.
+const PAGES: usize = 16;
 /// How soon the stored checkpoints are looked at again while they are behind.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How soon it is looked again at what is stored where nothing seems to happen.
@@ -27,12 +31,10 @@ const LOOK_AT_LAST: Duration = Duration::from_secs(5);
 /// The pauses after a fault, each twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// So many changed keys may wait for their rows, which is some megabytes: of more it is not said any more which they are.
+/// So many changed keys may wait for their rows, which is some megabytes; beyond that only their tables are remembered.
 const WAITING_AT_MOST: usize = 65_536;
 /// How many events are kept for those who come to follow a facility before they are stored.
 const RECENT_AT_MOST: usize = 16_384;
-/// How many facilities are read at once.
-const AT_ONCE: usize = 500;
 
 /// One page's changes of one table, which the stored rows do not have yet.
 struct Waiting {
@@ -100,14 +102,14 @@ impl Feed {
             let pause = match self.turn(is_due).await {
                 Ok(()) => {
                     if retry.is_over() {
-                        tracing::info!("subscribers are told news again");
+                        tracing::info!("subscribers are told all there is again");
                         self.models.stats.faulty.store(false, Ordering::Relaxed);
                     }
                     None
                 }
                 Err(error) => {
                     if retry.begins() {
-                        tracing::error!(%error, "subscribers are told nothing just now; it is tried again");
+                        tracing::error!(%error, "subscribers are not told all there is just now; it is tried again");
                         self.models.stats.faulty.store(true, Ordering::Relaxed);
                     }
                     retry.pause()
@@ -162,7 +164,7 @@ impl Feed {
         Ok(())
     }
 
-    /// What is stored cannot be looked at for so long: whoever follows what is folded on here is told all the same.
+    /// What is stored is not looked at for so long: whoever follows what is folded on here is told all the same.
     async fn rest(&mut self, pause: Duration, head: &mut watch::Receiver<Position>) {
         let over = tokio::time::sleep(pause);
         tokio::pin!(over);
@@ -172,11 +174,10 @@ impl Feed {
                 () = &mut over => return,
                 Ok(()) = head.changed() => {
                     // A fault shows at the next turn.
-                    if self.models.live.is_idle() || self.read_on().await.is_err() {
+                    if !self.models.live.is_idle() && self.read_on().await.is_err() {
                         return over.await;
                     }
                 }
-                else => return over.await,
             }
         }
     }
@@ -194,7 +195,10 @@ impl Feed {
     }
 
     async fn read_on(&mut self) -> Result<(), StoreError> {
-        while self.after < *self.tail.head().borrow() {
+        for _ in 0..PAGES {
+            if self.after >= *self.tail.head().borrow() {
+                return Ok(());
+            }
             let page = self.tail.read_after(self.after, PAGE).await?;
             if page.next <= self.after {
                 return Ok(());
@@ -325,83 +329,6 @@ impl Feed {
             }
             false
         });
-    }
-
-    /// Holds what is followed and not held yet. The counts come last, and only beside all else that is followed of their facility:
-    /// whoever reads them first, and then the rest, has nothing older than they are.
-    async fn hold(&mut self) -> Result<(), StoreError> {
-        let tables = self.fresh.tables();
-        let stored = tables.iter().filter_map(|table| self.models.progress.borrow().get(table.name).copied());
-        let stored = stored.min().unwrap_or_default();
-        while let Some(oldest) = self.recent.pop_front_if(|oldest| oldest.reached <= stored) {
-            self.recent_since = oldest.reached;
-        }
-        let missing = |table| (table, self.fresh.missing(table, self.models.live.facilities(table)));
-        let missing: Vec<(&'static Table, Vec<FacilityId>)> = tables.into_iter().map(missing).collect();
-        let mut lacking: HashSet<FacilityId> = HashSet::new();
-        for (table, mut missing) in missing {
-            missing.retain(|facility| !lacking.contains(facility));
-            if missing.is_empty() {
-                continue;
-            }
-            // What stands still is read where it is stored: its key, or its stream's name, has the facility in it.
-            let parked = self.models.parked(table).await?;
-            let stands_still = |facility: &FacilityId| {
-                let id = facility.to_string();
-                parked.iter().any(|parked| parked.key.contains(&id) || parked.stream.contains(&id))
-            };
-            let readable: Vec<_> =
-                missing.iter().copied().filter(|facility| !stands_still(facility)).collect();
-            for some in readable.chunks(AT_ONCE) {
-                self.hold_of(table, some).await?;
-            }
-            lacking.extend(missing.into_iter().filter(|facility| !self.fresh.holds(table, *facility)));
-        }
-        Ok(())
-    }
-
-    /// Rows and their checkpoint are of one moment where the checkpoint is the same before and after them. Where it is not, it is
-    /// tried again at the next look.
-    async fn hold_of(&mut self, table: &'static Table, facilities: &[FacilityId]) -> Result<(), StoreError> {
-        let before = self.known.clone();
-        let asked = Filter::In("facility", facilities.iter().map(Field::to_value).collect());
-        let found = self.models.store.select(Select { filters: vec![asked], ..Select::new(table) }).await?;
-        self.look().await?;
-        let partitions = self.models.store.partitions();
-        let checkpoint = |known: &[Checkpoint], facility| {
-            let partition = partition_of(facility, partitions);
-            let is_it = |known: &&Checkpoint| known.view == table.name && known.partition == partition;
-            known.iter().find(is_it).cloned()
-        };
-        let (log, epoch) = (self.tail.id(), self.tail.epoch());
-        let mut stored: HashMap<FacilityId, Stored> = HashMap::new();
-        for facility in facilities {
-            let (then, now) = (checkpoint(&before, *facility), checkpoint(&self.known, *facility));
-            if let Some(known) = now.filter(|now| Some(now) == then.as_ref())
-                && (known.log, known.epoch) == (log, epoch)
-                && known.position >= self.recent_since
-            {
-                stored.insert(*facility, Stored { rows: Vec::new(), as_of: known.position });
-            }
-        }
-        for row in found.rows {
-            let facility = row.first().cloned().map(FacilityId::from_value);
-            if let Some(stored) = facility.and_then(Result::ok).and_then(|facility| stored.get_mut(&facility))
-            {
-                stored.rows.push(row);
-            }
-        }
-        let held = self.fresh.hold(table, stored, &self.recent, self.after);
-        // What waited until it is stored is in what they read now.
-        let of_table = || self.waiting.iter().filter(|waiting| waiting.table == table);
-        let all_wait = of_table().any(|waiting| waiting.keys.is_empty());
-        let keys = of_table().flat_map(|waiting| &waiting.keys);
-        let waiting: HashSet<&Value> = keys.filter_map(|key| key.first()).collect();
-        let waits = |facility: &FacilityId| all_wait || waiting.contains(&facility.to_value());
-        for facility in held.into_iter().filter(waits) {
-            self.models.live.publish_facility(table, facility, self.after);
-        }
-        Ok(())
     }
 }
 

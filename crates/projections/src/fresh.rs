@@ -66,16 +66,17 @@ impl Fresh {
         self.views().iter_mut().map(fold).collect()
     }
 
-    /// Holds these facilities from now on: `recent` is all that came since they were stored, up to `reached`. Says who is held.
-    /// One that cannot be read, or whose events cannot be applied, is not.
+    /// Holds these facilities from now on, all at one moment: `recent` is all that came since they were stored, up to `reached`.
+    /// Says who is held. One that cannot be read, or whose events cannot be applied, is not.
     pub(crate) fn hold(
         &self,
-        table: &'static Table,
-        stored: HashMap<FacilityId, Stored>,
+        stored: Vec<(&'static Table, HashMap<FacilityId, Stored>)>,
         recent: &VecDeque<ReadPage>,
         reached: Position,
-    ) -> HashSet<FacilityId> {
-        let hold = |view: &mut Box<dyn Folds>| {
+    ) -> Vec<(&'static Table, HashSet<FacilityId>)> {
+        let mut views = self.views();
+        let hold = |(table, stored): (&'static Table, HashMap<FacilityId, Stored>)| {
+            let view = views.iter_mut().find(|view| view.table().name == table.name)?;
             let mut new: HashSet<FacilityId> = stored.keys().copied().collect();
             for (facility, stored) in stored {
                 // Whoever reads it where it is stored is told what is wrong with it.
@@ -87,9 +88,9 @@ impl Fresh {
             }
             view.reach(reached);
             new.retain(|facility| view.holds(*facility));
-            new
+            Some((table, new))
         };
-        self.of(table, hold).unwrap_or_default()
+        stored.into_iter().filter_map(hold).collect()
     }
 
     /// Forgets all rows of a table.

@@ -32,9 +32,9 @@ pub(crate) fn all() -> Vec<Box<dyn Projector>> {
 pub(crate) fn followed() -> Vec<Box<dyn Folds>> {
     vec![
         Box::new(Folding::<Facilities>::default()),
+        Box::new(Folding::<Occupancy>::default()),
         Box::new(Folding::<AreaMoves>::default()),
         Box::new(Folding::<SpotsOutOfService>::default()),
-        Box::new(Folding::<Occupancy>::default()),
     ]
 }
 

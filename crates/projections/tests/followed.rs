@@ -349,7 +349,8 @@ async fn a_follower_is_shown_what_is_not_stored_yet() {
     assert_eq!(rows.iter().map(OccupancyRow::inside).sum::<i64>(), 0);
 }
 
-/// Read in this order, what stands beside the counts is at least as new: so they are as of the position that is said of all.
+/// Read in this order, what stands beside the counts is at least as new: so they are as of the position that is said of all. (Where
+/// somebody comes for more of a facility than is followed already, that is so from the next look on.)
 #[tokio::test(start_paused = true)]
 async fn the_counts_that_a_follower_is_shown_are_the_oldest_of_it() {
     for seed in 0..64 {

@@ -14,7 +14,7 @@ pub trait Way: Send + Sync + 'static {
     async fn writes(&self) -> Result<(), StoreError> {
         Ok(())
     }
-    /// Before rows or checkpoints are read.
+    /// Before rows are selected or checkpoints looked at.
     async fn reads(&self) -> Result<(), StoreError> {
         Ok(())
     }

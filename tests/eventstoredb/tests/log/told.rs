@@ -12,7 +12,7 @@ use crate::storage::Served;
 use crate::subscription::{head_of, reaches};
 
 const STREAMS: u64 = 50;
-/// How many reads answer twenty times as many questions as there are streams, at most.
+/// Fewer reads than this answer twenty times as many questions as there are streams.
 const FEW: usize = 2 * STREAMS as usize;
 
 /// Everything after a position, in pages of so many events.

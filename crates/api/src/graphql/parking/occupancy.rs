@@ -304,7 +304,7 @@ impl OccupancyObject {
         };
         let (rows, (plans, moves, spots_out)) = match reads {
             Reads::Stored => try_join!(rows, others)?,
-            // The counts first: then all else is at least as new, and they are as of the position that is said of all.
+            // The counts first: then what is folded on beside them is at least as new, and they are as of the position that is said.
             Reads::Followed => (rows.await?, others.await?),
         };
         let ((plans, at_plans), (rows, at_rows)) = (plans, rows);

@@ -119,7 +119,7 @@ impl Feed {
             let next = async {
                 match pause {
                     Some(pause) => {
-                        self.rest(pause, &mut head).await;
+                        self.reading_on(tokio::time::sleep(pause)).await;
                         true
                     }
                     None => tokio::select! {
@@ -164,18 +164,20 @@ impl Feed {
         Ok(())
     }
 
-    /// What is stored is not looked at for so long: whoever follows what is folded on here is told all the same.
-    async fn rest(&mut self, pause: Duration, head: &mut watch::Receiver<Position>) {
-        let over = tokio::time::sleep(pause);
-        tokio::pin!(over);
+    /// Reads on until something else is done: whoever follows what is folded on here waits for no store.
+    async fn reading_on<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut head = self.tail.head();
+        // What came since it was read last counts.
+        head.mark_changed();
+        tokio::pin!(other);
         loop {
             tokio::select! {
                 biased;
-                () = &mut over => return,
+                done = &mut other => return done,
                 Ok(()) = head.changed() => {
                     // A fault shows at the next turn.
                     if !self.models.live.is_idle() && self.read_on().await.is_err() {
-                        return over.await;
+                        return other.await;
                     }
                 }
             }
@@ -290,7 +292,8 @@ impl Feed {
 
     /// How far the stored rows are. Checkpoints of another log say nothing of this one.
     async fn look(&mut self) -> Result<(), StoreError> {
-        let known = self.models.store.checkpoints().await?;
+        let store = Arc::clone(&self.models.store);
+        let known = self.reading_on(async { store.checkpoints().await }).await?;
         // Before anybody hears that the rows are there.
         self.look_at_parked(&known).await?;
         self.tell_of_generations(&known);

@@ -170,16 +170,18 @@ async fn who_follows_is_told_on_while_the_rows_stand_still_and_others_once_they_
     tokio::time::timeout(SOON, visits.changed()).await.expect("it is told").unwrap();
 }
 
-/// A store that is away from time to time.
+/// A store that is away from time to time: whoever asks it waits, and is told so.
 struct Away(watch::Receiver<bool>);
 
 #[async_trait]
 impl Way for Away {
     async fn reads(&self) -> Result<(), StoreError> {
-        match *self.0.borrow() {
-            true => Err(StoreError::Unavailable("away".to_owned())),
-            false => Ok(()),
+        let is_away = *self.0.borrow();
+        if !is_away {
+            return Ok(());
         }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Err(StoreError::Unavailable("away".to_owned()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Beginning to hold what is followed: rows as they are stored, and what came since.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use octocity_domain::FacilityId;
 use octocity_log::partition_of;
@@ -57,7 +58,8 @@ impl Feed {
         for (table, facilities) in &missing {
             let asked = Filter::In("facility", facilities.iter().map(Field::to_value).collect());
             let select = Select { filters: vec![asked], ..Select::new(table) };
-            found.push(self.models.store.select(select).await?.rows);
+            let store = Arc::clone(&self.models.store);
+            found.push(self.reading_on(async { store.select(select).await }).await?.rows);
         }
         self.look().await?;
         let unmoved = |(table, facilities): &Followed| (*table, self.unmoved(table, facilities, &before));

@@ -72,8 +72,11 @@ const ON_SERVICES: [&str; 14] = [
 
 /// Clippy on the packages and features that [`clippy`] leaves out.
 pub fn clippy_distributed(root: &Path) -> Verdict {
-    let arguments: Vec<&str> =
-        ["clippy", "--quiet"].into_iter().chain(ON_SERVICES).chain(["--", "-D", "warnings"]).collect();
+    let arguments: Vec<&str> = ["clippy", "--quiet", "--bins"]
+        .into_iter()
+        .chain(ON_SERVICES)
+        .chain(["--", "-D", "warnings"])
+        .collect();
     cargo(root, &arguments, "clippy has something to say; see above")
 }
 

@@ -252,8 +252,8 @@ impl Feed {
         }
     }
 
-    /// Of what waits by its keys, all rows of the table do. It is told once the newest of it is stored, and what was merged before
-    /// at its own time: so whoever is far behind tells something of what it stores.
+    /// Forgets which keys wait: from now on all rows of their tables do, until the newest of them is stored. What was merged before
+    /// keeps its own position, so that somebody is told now and then, however long the rows stay behind.
     fn merge_waiting(&mut self, position: Position) {
         let (by_keys, mut merged): (VecDeque<_>, VecDeque<_>) =
             self.waiting.drain(..).partition(|waiting| !waiting.keys.is_empty());
@@ -267,7 +267,8 @@ impl Feed {
     /// How many keys stand still, so that queries on them say so. They begin and end with a checkpoint that moves.
     async fn look_at_parked(&mut self, known: &[Checkpoint]) -> Result<(), StoreError> {
         if known != self.known {
-            let parked = self.models.store.parked(&[]).await?;
+            let store = Arc::clone(&self.models.store);
+            let parked = self.reading_on(async { store.parked(&[]).await }).await?;
             self.models.stats.parked.store(parked.len() as u64, Ordering::Relaxed);
         }
         Ok(())

@@ -31,7 +31,8 @@ impl Feed {
         missing.retain(|(_, facilities)| !facilities.is_empty());
         for (table, facilities) in &mut missing {
             // What stands still is read where it is stored: its key, or its stream's name, has the facility in it.
-            let parked = self.models.parked(table).await?;
+            let models = self.models.clone();
+            let parked = self.reading_on(async { models.parked(table).await }).await?;
             facilities.retain(|facility| {
                 let id = facility.to_string();
                 !parked.iter().any(|parked| parked.key.contains(&id) || parked.stream.contains(&id))

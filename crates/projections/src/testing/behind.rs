@@ -14,7 +14,7 @@ pub trait Way: Send + Sync + 'static {
     async fn writes(&self) -> Result<(), StoreError> {
         Ok(())
     }
-    /// Before rows are selected or checkpoints looked at.
+    /// Before anything is read but by a writer.
     async fn reads(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -58,6 +58,7 @@ impl<W: Way> RowStore for Behind<W> {
         self.1.checkpoints().await
     }
     async fn parked(&self, views: &[&str]) -> Result<Vec<Parked>, StoreError> {
+        self.0.reads().await?;
         self.1.parked(views).await
     }
     async fn reset(&self, table: &'static Table) -> Result<(), StoreError> {

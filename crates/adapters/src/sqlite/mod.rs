@@ -11,6 +11,7 @@ mod file;
 pub mod folder;
 pub mod log;
 mod processes;
+mod readers;
 pub mod rows;
 pub mod snapshots;
 

@@ -11,8 +11,8 @@ mod reader;
 mod schema;
 mod writer;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -21,10 +21,10 @@ use octocity_log::{
     Append, AppendError, Appended, EventLog, LedgerEntry, LedgerWindow, LogError, LogId, Page, Position,
     RecordedEvent, StreamId,
 };
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use super::blocking::blocking;
+use super::readers::Readers;
 use super::{OpenError, log_error, open_to_read, open_to_write};
 use crate::counters::{Counters, LogCounters};
 use crate::newest::{self, Newest};
@@ -73,7 +73,7 @@ pub struct SqliteLog {
     epoch: u32,
     head: watch::Receiver<Position>,
     counters: Arc<Counters>,
-    readers: Arc<Readers>,
+    readers: Readers<Reader, LogError>,
     newest: Arc<Newest>,
     /// None only while it is dropped.
     tasks: Option<mpsc::Sender<Task>>,
@@ -100,7 +100,8 @@ impl SqliteLog {
         let thread = thread
             .spawn(move || writer.run(&waiting))
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
-        let readers = Arc::new(Readers::new(path.to_owned(), options));
+        let path = path.to_owned();
+        let readers = Readers::new(options.readers, move || open_reader(&path, &options));
         Ok(Self { id, epoch, head, counters, readers, newest, tasks: Some(tasks), writer: Some(thread) })
     }
 
@@ -127,11 +128,11 @@ impl SqliteLog {
         after: Option<Position>,
     ) -> tokio::sync::mpsc::Receiver<Result<(StreamId, LedgerEntry), LogError>> {
         let (sender, receiver) = tokio::sync::mpsc::channel(LEDGER_AHEAD);
-        let readers = Arc::clone(&self.readers);
+        let readers = self.readers.clone();
         tokio::spawn(async move {
             let entries = sender.clone();
             let each = move |stream, entry| entries.blocking_send(Ok((stream, entry))).is_ok();
-            if let Err(error) = readers.read(move |reader| reader.ledger(after, each)).await {
+            if let Err(error) = read_by(&readers, move |reader| reader.ledger(after, each)).await {
                 // Nobody listens any more where this fails.
                 drop(sender.send(Err(error)).await);
             }
@@ -149,7 +150,7 @@ impl SqliteLog {
         T: Send + 'static,
         F: FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.readers.read(read).await
+        read_by(&self.readers, read).await
     }
 }
 
@@ -271,57 +272,22 @@ impl EventLog for SqliteLog {
     }
 }
 
-/// Connections that only read: made when first needed, kept, and never more than the options allow.
-struct Readers {
-    path: PathBuf,
-    options: SqliteLogOptions,
-    idle: Mutex<Vec<Reader>>,
-    permits: Arc<Semaphore>,
+async fn read_by<T, F>(readers: &Readers<Reader, LogError>, read: F) -> Result<T, LogError>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
+{
+    let read = move |reader: &mut Reader| read(reader).map_err(|error| log_error(&error));
+    readers.read(read).await.unwrap_or_else(|ended| Err(LogError::Unavailable(ended.to_string())))
 }
 
-impl Readers {
-    fn new(path: PathBuf, options: SqliteLogOptions) -> Self {
-        let permits = Arc::new(Semaphore::new(options.readers.max(1)));
-        Self { path, options, idle: Mutex::default(), permits }
-    }
-
-    fn close(&self) {
-        self.permits.close();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn take(&self) -> Result<Reader, OpenError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(reader) => Ok(reader),
-            None => {
-                let connection = open_to_read(&self.path, &FORM)?;
-                Reader::new(connection, self.options.reader_cache_kib)
-                    .map_err(|error| OpenError::of(&self.path, &error))
-            }
-        }
-    }
-
-    async fn read<T, F>(self: &Arc<Self>, read: F) -> Result<T, LogError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
-    {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_| LogError::Unavailable("it is being closed".to_owned()))?;
-        let readers = Arc::clone(self);
-        let work = move || {
-            let _permit = permit;
-            let mut reader = readers.take().map_err(|error| match error {
-                OpenError::Damaged { .. } => LogError::Damaged(error.to_string()),
-                _ => LogError::Unavailable(error.to_string()),
-            })?;
-            // A reader that failed is closed, not kept.
-            let result = read(&mut reader).map_err(|error| log_error(&error))?;
-            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-            Ok(result)
-        };
-        let done = blocking(work).await;
-        done.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
-    }
+fn open_reader(path: &Path, options: &SqliteLogOptions) -> Result<Reader, LogError> {
+    let connection = open_to_read(path, &FORM);
+    let reader = connection.and_then(|connection| {
+        Reader::new(connection, options.reader_cache_kib).map_err(|error| OpenError::of(path, &error))
+    });
+    reader.map_err(|error| match error {
+        OpenError::Damaged { .. } => LogError::Damaged(error.to_string()),
+        _ => LogError::Unavailable(error.to_string()),
+    })
 }

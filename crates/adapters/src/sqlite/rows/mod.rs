@@ -19,12 +19,12 @@ use octocity_projections::{
 };
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, ToSql, Transaction, params};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::blocking::blocking;
 use super::checkpointer::Checkpointer;
 use super::file::{Form, OpenError, begin_to_write, check, open_disposable, open_to_read};
+use super::readers::Readers;
 use crate::sql::{self, Dialect::Sqlite};
 
 pub use blue_green::SqliteBlueGreen;
@@ -53,7 +53,7 @@ const CHECKPOINT_PAGES: i64 = 16_000;
 /// The row store of the one-process runtime. Cheap to clone the `Arc` it is kept in; one file has one writer.
 pub struct SqliteRows {
     shared: Arc<Shared>,
-    readers: Semaphore,
+    readers: Readers<Connection, StoreError>,
 }
 
 struct Shared {
@@ -61,7 +61,6 @@ struct Shared {
     // Dropped before the connections.
     checkpointer: Checkpointer,
     writer: Mutex<Connection>,
-    idle_readers: Mutex<Vec<Connection>>,
     damaged: AtomicBool,
 }
 
@@ -81,10 +80,11 @@ impl SqliteRows {
             path: path.to_owned(),
             checkpointer: Checkpointer::start(path, &FORM)?,
             writer: Mutex::new(writer),
-            idle_readers: Mutex::new(Vec::new()),
             damaged: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), readers: Semaphore::new(READERS) })
+        let path = path.to_owned();
+        let readers = Readers::new(READERS, move || open_reader(&path));
+        Ok(Self { shared: Arc::new(shared), readers })
     }
 
     /// Runs on a thread that may block, with a connection that may only read.
@@ -92,18 +92,10 @@ impl SqliteRows {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.readers.acquire().await.map_err(|error| unavailable(&error))?;
         let shared = Arc::clone(&self.shared);
-        let done = blocking(move || {
-            let idle = lock(&shared.idle_readers).pop();
-            let read = idle.map_or_else(|| shared.open_reader(), Ok).and_then(|reader| {
-                let result = work(&reader);
-                lock(&shared.idle_readers).push(reader);
-                result
-            });
-            shared.note(read)
-        });
-        done.await.map_err(|error| unavailable(&error))?
+        // Noted there, should whoever asked go away, and here, should the file not even open.
+        let done = self.readers.read(move |reader| shared.note(work(reader))).await;
+        self.shared.note(done.map_err(|ended| unavailable(&ended)).flatten())
     }
 
     async fn write<T: Send + 'static>(
@@ -127,18 +119,6 @@ impl SqliteRows {
 }
 
 impl Shared {
-    fn open_reader(&self) -> Result<Connection, StoreError> {
-        let reader = open_to_read(&self.path, &FORM).map_err(|error| match error {
-            OpenError::Damaged { reason, .. } => StoreError::Damaged(reason),
-            error => unavailable(&error),
-        })?;
-        reader
-            .pragma_update(None, "cache_size", READER_CACHE_KIBIBYTES)
-            .map_err(|error| unavailable(&error))?;
-        reader.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-        Ok(reader)
-    }
-
     /// Remembers damage, and logs it the first time.
     fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Damaged(reason)) = &result
@@ -149,6 +129,16 @@ impl Shared {
         }
         result
     }
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let reader = open_to_read(path, &FORM).map_err(|error| match error {
+        OpenError::Damaged { reason, .. } => StoreError::Damaged(reason),
+        error => unavailable(&error),
+    })?;
+    reader.pragma_update(None, "cache_size", READER_CACHE_KIBIBYTES).map_err(|error| unavailable(&error))?;
+    reader.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(reader)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

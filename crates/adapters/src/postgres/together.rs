@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +16,11 @@ use super::fault::Fault;
 use super::rows::selected;
 use crate::sql::Alike;
 
-/// How many statements of one form are under way at most: a second one, should the first take long.
-const UNDER_WAY: usize = 2;
+/// How long a statement of a form is under way before who comes meanwhile gets a second one. At once would be two small statements
+/// where one does for all: the servers of both then have more to do for each question. The wait for a connection counts.
+const SLOW: Duration = Duration::from_millis(25);
+/// One, and a second while the first is slow.
+const TURNS: usize = 2;
 /// How many questions one statement answers at most.
 const AT_ONCE: usize = 64;
 /// How long a statement may take. Others wait for it: one that a lost connection never answers must not hold them up.
@@ -32,7 +36,33 @@ pub struct Together {
 struct Line {
     sql: Arc<str>,
     asked: Vec<Asked>,
-    under_way: usize,
+    /// How many are under way, of one statement at a time each.
+    turns: usize,
+    /// Of how many of them the statement is slow.
+    slow: usize,
+}
+
+impl Line {
+    /// The statement for a turn that begins now, if somebody waits for whom no other one will come soon.
+    fn begin_turn(&mut self) -> Option<Arc<str>> {
+        if self.asked.is_empty() || self.turns > self.slow || self.turns >= TURNS {
+            return None;
+        }
+        self.turns += 1;
+        Some(Arc::clone(&self.sql))
+    }
+
+    /// Who is served next in a turn. None: nobody waits, or another turn, which is not slow, goes on; this one is over.
+    fn next(&mut self, was_slow: bool) -> Option<Vec<Asked>> {
+        self.slow -= usize::from(was_slow);
+        self.asked.retain(|asked| !asked.answer.is_closed());
+        if self.asked.is_empty() || (was_slow && self.turns - 1 > self.slow) {
+            self.turns -= 1;
+            return None;
+        }
+        let count = self.asked.len().min(AT_ONCE);
+        Some(self.asked.drain(..count).collect())
+    }
 }
 
 struct Asked {
@@ -60,19 +90,14 @@ impl Together {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let sql = alike.sql(&select, self.partitions)?.into();
-                    new.insert(Line { sql, asked: Vec::new(), under_way: 0 })
+                    new.insert(Line { sql, asked: Vec::new(), turns: 0, slow: 0 })
                 }
             };
             line.asked.push(Asked { values, answer });
-            (line.under_way < UNDER_WAY).then(|| {
-                line.under_way += 1;
-                Arc::clone(&line.sql)
-            })
+            line.begin_turn()
         };
         if let Some(sql) = next {
-            // On its own: whoever asked may go away, and others wait for the same statement.
-            let turn = Turn { of: Arc::clone(self), select, alike, sql, is_over: false };
-            tokio::spawn(async move { turn.answer_all().await });
+            Turn::begin(self, select, alike, sql);
         }
         let answered = answered.await;
         let answer = answered.unwrap_or_else(|_| Err(Fault::unreachable("the question was not answered")));
@@ -85,25 +110,28 @@ impl Together {
     }
 }
 
-/// One statement of a form at a time, until nobody waits for one.
+/// One statement of a form at a time, until nobody waits for one, or another turn has begun because one was slow.
 struct Turn {
     of: Arc<Together>,
     select: Select,
     alike: Alike,
     sql: Arc<str>,
+    is_slow: bool,
     is_over: bool,
 }
 
 impl Turn {
+    /// On its own: whoever asked may go away, and others wait for the same statement.
+    fn begin(of: &Arc<Together>, select: Select, alike: Alike, sql: Arc<str>) {
+        let turn = Self { of: Arc::clone(of), select, alike, sql, is_slow: false, is_over: false };
+        tokio::spawn(async move { turn.answer_all().await });
+    }
+
     async fn answer_all(mut self) {
         while let Some(asked) = self.next() {
             let (values, waiting): (Vec<_>, Vec<_>) =
                 asked.into_iter().map(|Asked { values, answer }| (values, answer)).unzip();
-            let read = || async {
-                let late = |_| Fault::unreachable("a question was not answered in time");
-                tokio::time::timeout(ANSWER, self.read(&values)).await.map_err(late)?
-            };
-            match self.of.database.read(read).await {
+            match self.answered(&values).await {
                 // Who went away meanwhile asks no more.
                 Ok(answers) => {
                     waiting.into_iter().zip(answers).for_each(|(who, answer)| drop(who.send(Ok(answer))));
@@ -113,29 +141,33 @@ impl Turn {
         }
     }
 
-    async fn read(&self, asked: &[Vec<Value>]) -> Result<Vec<Selected>, Fault> {
-        let Self { select, alike, sql, .. } = self;
-        let client = self.of.database.client().await?;
-        let values = arrays(&alike.given(), asked);
-        let statement = client.prepare_cached(sql).await?;
-        let rows = client.query(&statement, &borrowed(&values)).await?;
-        let number = select.table.columns.len() + 2;
-        let answers = rows.chunk_by(|one, next| one.get::<_, i64>(number) == next.get::<_, i64>(number));
-        answers.map(|rows| selected(rows, select)).collect()
+    /// Should it take long, another turn serves who comes meanwhile.
+    async fn answered(&mut self, asked: &[Vec<Value>]) -> Result<Vec<Selected>, Fault> {
+        let Self { of, select, alike, sql, is_slow, .. } = self;
+        let read = || async {
+            let late = |_| Fault::unreachable("a question was not answered in time");
+            tokio::time::timeout(ANSWER, read(&of.database, select, alike, sql, asked)).await.map_err(late)?
+        };
+        let mut answered = pin!(of.database.read(read));
+        if let Ok(answered) = tokio::time::timeout(SLOW, &mut answered).await {
+            return answered;
+        }
+        *is_slow = true;
+        let another = of.lines().get_mut(alike).and_then(|line| {
+            line.slow += 1;
+            line.begin_turn()
+        });
+        if let Some(sql) = another {
+            Self::begin(of, select.clone(), alike.clone(), sql);
+        }
+        answered.await
     }
 
-    /// None: nobody waits, and the turn is over from this moment on.
     fn next(&mut self) -> Option<Vec<Asked>> {
         let mut lines = self.of.lines();
-        let line = lines.get_mut(&self.alike)?;
-        line.asked.retain(|asked| !asked.answer.is_closed());
-        if line.asked.is_empty() {
-            line.under_way -= 1;
-            self.is_over = true;
-            return None;
-        }
-        let count = line.asked.len().min(AT_ONCE);
-        Some(line.asked.drain(..count).collect())
+        let next = lines.get_mut(&self.alike)?.next(std::mem::take(&mut self.is_slow));
+        self.is_over = next.is_none();
+        next
     }
 }
 
@@ -146,8 +178,60 @@ impl Drop for Turn {
             return;
         }
         if let Some(line) = self.of.lines().get_mut(&self.alike) {
-            line.under_way -= 1;
+            line.turns -= 1;
+            line.slow -= usize::from(self.is_slow);
             line.asked.clear();
         }
+    }
+}
+
+async fn read(
+    database: &Database,
+    select: &Select,
+    alike: &Alike,
+    sql: &str,
+    asked: &[Vec<Value>],
+) -> Result<Vec<Selected>, Fault> {
+    let client = database.client().await?;
+    let values = arrays(&alike.given(), asked);
+    let statement = client.prepare_cached(sql).await?;
+    let rows = client.query(&statement, &borrowed(&values)).await?;
+    let number = select.table.columns.len() + 2;
+    let answers = rows.chunk_by(|one, next| one.get::<_, i64>(number) == next.get::<_, i64>(number));
+    answers.map(|rows| selected(rows, select)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever asks is told what becomes of it only by the turns.
+    fn ask(line: &mut Line) -> oneshot::Receiver<Result<Selected, Fault>> {
+        let (answer, answered) = oneshot::channel();
+        line.asked.push(Asked { values: Vec::new(), answer });
+        answered
+    }
+
+    #[test]
+    fn nobody_waits_behind_a_slow_statement_while_another_turn_can_serve() {
+        let mut line = Line { sql: "".into(), asked: Vec::new(), turns: 0, slow: 0 };
+        let mut waiting = vec![ask(&mut line)];
+        assert!(line.begin_turn().is_some());
+        assert_eq!(line.next(false).unwrap().len(), 1);
+        waiting.push(ask(&mut line));
+        assert!(line.begin_turn().is_none(), "the first is not slow");
+        line.slow += 1;
+        assert!(line.begin_turn().is_some());
+        assert_eq!(line.next(false).unwrap().len(), 1);
+        line.slow += 1;
+        waiting.push(ask(&mut line));
+        assert!(line.begin_turn().is_none(), "two are enough");
+        // The first comes back, and the other one is still slow.
+        assert_eq!(line.next(true).unwrap().len(), 1);
+        waiting.push(ask(&mut line));
+        assert!(line.next(true).is_none(), "the first one goes on, and is not slow");
+        assert_eq!(line.next(false).unwrap().len(), 1);
+        assert!(line.next(false).is_none());
+        assert_eq!((line.turns, line.slow), (0, 0));
     }
 }

@@ -9,8 +9,8 @@ use octocity_domain::Category;
 use octocity_log::{Snapshot, SnapshotStore, StreamId};
 use octocity_projections::testing::{Garage, History, hashes, play};
 use octocity_projections::{
-    Engine, EngineOptions, Filter, MemoryRows, ReadModels, RowStore, Select, StoreError, TableHash, Value,
-    views,
+    Engine, EngineOptions, Filter, MemoryRows, ReadModels, RowStore, Select, Selected, StoreError, TableHash,
+    Value, views,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -60,22 +60,44 @@ async fn a_connection_that_is_lost_without_a_word_holds_up_nobody_for_long() {
     let through = through(&schema, &cuts).await;
     let rows = Arc::new(PostgresRows::new(through.database()));
     engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
-    let ask = || {
-        let table = views::tables().into_iter().find(|table| table.name == "visits").unwrap();
-        let asked = (0..8).map(|number| {
-            let filters = vec![Filter::Eq("visit", Value::Id(Uuid::from_u128(number)))];
-            let rows = Arc::clone(&rows);
-            tokio::spawn(async move { rows.select(Select { filters, ..Select::new(table) }).await })
-        });
-        asked.collect::<Vec<_>>()
-    };
-    for question in ask() {
+    for question in ask(&rows, 8) {
         question.await.unwrap().unwrap();
     }
     cuts.silences.fetch_add(1, Ordering::SeqCst);
-    for question in ask() {
+    for question in ask(&rows, 8) {
         tokio::time::timeout(IN_TIME, question).await.expect("an answer").unwrap().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_a_question_is_not_answered_does_not_wait_for_it() {
+    let (history, _) = history().await;
+    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
+    let through = through(&schema, &cuts).await;
+    let rows = Arc::new(PostgresRows::new(through.database()));
+    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    for question in ask(&rows, 1) {
+        question.await.unwrap().unwrap();
+    }
+    cuts.silences.fetch_add(1, Ordering::SeqCst);
+    let lost = ask(&rows, 1).remove(0);
+    // Until its statement is on its way, and slow.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for question in ask(&rows, 8) {
+        question.await.unwrap().unwrap();
+    }
+    assert!(!lost.is_finished(), "the connection was not lost");
+}
+
+/// So many questions for a visit each, asked at the same time.
+fn ask(rows: &Arc<PostgresRows>, count: u128) -> Vec<JoinHandle<Result<Selected, StoreError>>> {
+    let table = views::tables().into_iter().find(|table| table.name == "visits").unwrap();
+    let asked = (0..count).map(|number| {
+        let filters = vec![Filter::Eq("visit", Value::Id(Uuid::from_u128(number)))];
+        let rows = Arc::clone(rows);
+        tokio::spawn(async move { rows.select(Select { filters, ..Select::new(table) }).await })
+    });
+    asked.collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

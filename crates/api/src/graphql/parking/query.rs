@@ -87,8 +87,7 @@ impl ParkingQuery {
         wait(context, after.as_deref(), &tables).await?;
         // Nothing but the counts is known of the past.
         let details = if at.is_none() { Details::asked(context) } else { Details::default() };
-        let keys = facilities.iter().map(|facility| Of::<OccupancyObject, _>::new((*facility, details)));
-        let present = load_many(context, keys).await?;
+        let present = OccupancyObject::asked(Api::of(context), &facilities, details).await?;
         let Some(at) = at else { return Ok(present) };
         let keys = present.iter().map(|now| Of::<PastPools, (FacilityId, Timestamp)>::new((now.key(), at)));
         let pasts = load_many(context, keys).await?;

@@ -12,7 +12,7 @@ use octocity_projections::{Query, Row};
 
 pub use mutation::SessionsMutation;
 
-use crate::faults::command_error;
+use crate::faults::{command_error, failed};
 use crate::graphql::Api;
 use crate::graphql::facilities::TariffObject;
 use crate::graphql::loaders::{Of, load};
@@ -240,7 +240,14 @@ impl SessionsQuery {
     ) -> Result<Option<SessionObject>> {
         let visit: VisitId = uuid_id("id", &id)?;
         wait(context, after.as_deref(), &[SessionRow::TABLE]).await?;
-        load(context, Of::<SessionObject, _>::new(visit)).await
+        // Not by the loader, as with occupancies.
+        let found = Query::<SessionRow>::new()
+            .eq("visit", &visit)
+            .first(1)
+            .run(&*Api::of(context).models.store)
+            .await;
+        let found = found.map_err(|fault| failed(SessionRow::TABLE.name, &fault))?;
+        Ok(found.rows.into_iter().next().map(Into::into))
     }
 
     /// A facility's sessions, the latest entry first.

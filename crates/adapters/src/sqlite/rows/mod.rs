@@ -118,6 +118,13 @@ impl SqliteRows {
     }
 }
 
+impl Drop for SqliteRows {
+    /// The writer is the last to close, and leaves no write-ahead log.
+    fn drop(&mut self) {
+        self.readers.close();
+    }
+}
+
 impl Shared {
     /// Remembers damage, and logs it the first time.
     fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {

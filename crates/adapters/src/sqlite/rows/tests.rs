@@ -1,4 +1,4 @@
-//! Questions that find their rows by an index, however many others the car park has.
+//! Questions that find their rows by an index, however many others the car park has; and what is left of a closed file.
 
 use octocity_projections::Direction::{self, Ascending, Descending};
 use octocity_projections::Filter::{Below, Eq, From, NotNull};
@@ -43,6 +43,19 @@ fn questions_find_their_rows_by_an_index() {
         let plan = plan(table, filters, order);
         assert!(plan.contains(by), "{}: {by} is not in: {plan}", table.name);
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_closed_has_no_write_ahead_log_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.db");
+    let rows = SqliteRows::open(&path).unwrap();
+    rows.ensure(&[VisitRow::TABLE]).await.unwrap();
+    rows.select(Select { limit: 1, ..Select::new(VisitRow::TABLE) }).await.unwrap();
+    let left = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert!(left() > 1);
+    drop(rows);
+    assert_eq!(left(), 1);
 }
 
 /// How SQLite finds the rows, in its words.

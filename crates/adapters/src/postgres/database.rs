@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use octocity_log::LogId;
+use tokio::time::{sleep, timeout};
 
 use super::connection::{Place, PostgresOptions, client_config, tls};
 use super::fault::{Fault, OpenError};
@@ -19,7 +20,8 @@ const MAKE: Duration = Duration::from_secs(15);
 /// How often it is asked whether the server is there, and how long the answer may take.
 const LOOK: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long a read may take: a connection that is lost without a word never answers.
+/// How long a read may take, however often it is tried: neither a connection that is lost without a word nor a server that stands
+/// still ever answers.
 const READ: Duration = Duration::from_secs(60);
 /// The pauses before a read is tried again: two to three seconds in all, as long as a restart takes.
 const PAUSES: [Duration; 6] = [
@@ -137,9 +139,9 @@ impl Database {
     /// Asks for ever whether the server is there: whoever has nothing to read or write would not notice.
     pub async fn watch(&self) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            sleep(LOOK).await;
             let ask = async { Ok(self.client().await?.simple_query("SELECT 1").await?) };
-            if tokio::time::timeout(ANSWER, self.once(ask)).await.is_err() {
+            if timeout(ANSWER, self.once(ask)).await.is_err() {
                 self.fails(&Fault::unreachable("no answer in time"));
             }
         }
@@ -150,16 +152,34 @@ impl Database {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let work = || async {
-            let late = |_| Fault::unreachable("no answer in time");
-            tokio::time::timeout(READ, work()).await.map_err(late)?
-        };
-        for pause in PAUSES {
-            match self.once(work()).await {
-                Err(fault) if fault.is_transient() => tokio::time::sleep(shortened(pause)).await,
-                done => return done,
+        self.read_within(READ, READ, work).await
+    }
+
+    /// The same; each time it may take as long as `each`, and all of it as long as `in_all`.
+    pub(super) async fn read_within<T, F>(
+        &self,
+        each: Duration,
+        in_all: Duration,
+        work: impl Fn() -> F,
+    ) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let late = || Fault::unreachable("no answer in time");
+        let work = || async { timeout(each, work()).await.map_err(|_| late())? };
+        let tried = async {
+            for pause in PAUSES {
+                match self.once(work()).await {
+                    Err(fault) if fault.is_transient() => sleep(shortened(pause)).await,
+                    done => return done,
+                }
             }
+            self.once(work()).await
+        };
+        match timeout(in_all, tried).await {
+            Ok(done) => done,
+            // A fault like any other, so that nobody gets the connection that does not answer.
+            Err(_) => self.once(async { Err(late()) }).await,
         }
-        self.once(work()).await
     }
 }

@@ -23,8 +23,11 @@ const SLOW: Duration = Duration::from_millis(25);
 const TURNS: usize = 2;
 /// How many questions one statement answers at most.
 const AT_ONCE: usize = 64;
-/// How long a statement may take. Others wait for it: one that a lost connection never answers must not hold them up.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a statement may take. Others wait for it: one that a lost connection never answers must not hold them up, and is asked
+/// again over another one.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long that may take in all, where the server is there and does not answer.
+const AT_LAST: Duration = Duration::from_secs(10);
 
 pub struct Together {
     database: Database,
@@ -144,11 +147,8 @@ impl Turn {
     /// Should it take long, another turn serves who comes meanwhile.
     async fn answered(&mut self, asked: &[Vec<Value>]) -> Result<Vec<Selected>, Fault> {
         let Self { of, select, alike, sql, is_slow, .. } = self;
-        let read = || async {
-            let late = |_| Fault::unreachable("a question was not answered in time");
-            tokio::time::timeout(ANSWER, read(&of.database, select, alike, sql, asked)).await.map_err(late)?
-        };
-        let mut answered = pin!(of.database.read(read));
+        let read = || read(&of.database, select, alike, sql, asked);
+        let mut answered = pin!(of.database.read_within(ANSWER, AT_LAST, read));
         if let Ok(answered) = tokio::time::timeout(SLOW, &mut answered).await {
             return answered;
         }

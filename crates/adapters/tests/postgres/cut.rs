@@ -1,7 +1,8 @@
 //! A way to the server that breaks where it is told to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +16,8 @@ pub struct Cuts {
     pub after: AtomicU32,
     /// Nothing goes over a connection from before this last rose, and none of its ends hears of it.
     pub silences: AtomicU32,
+    /// So long nothing reaches the server, and no connection ends.
+    pub stands_still: AtomicBool,
 }
 
 /// Stands between; the address to use instead of the server's.
@@ -40,6 +43,9 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, cuts: Arc<Cuts>) {
                     return std::future::pending().await;
                 }
                 let Ok(length @ 1..) = read else { return };
+                while cuts.stands_still.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
                 let commit = asked[..length].windows(7).any(|words| words == b"COMMIT\0");
                 if commit && take(&cuts.before) {
                     return;

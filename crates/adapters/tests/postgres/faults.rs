@@ -89,6 +89,25 @@ async fn who_comes_while_a_question_is_not_answered_does_not_wait_for_it() {
     assert!(!lost.is_finished(), "the connection was not lost");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_keeps_nobody_waiting_for_long() {
+    const AT_MOST: Duration = Duration::from_secs(30);
+    let (history, _) = history().await;
+    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
+    let through = through(&schema, &cuts).await;
+    let rows = Arc::new(PostgresRows::new(through.database()));
+    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    cuts.stands_still.store(true, Ordering::SeqCst);
+    for question in ask(&rows, 8) {
+        let ended = tokio::time::timeout(AT_MOST, question).await.expect("an end").unwrap();
+        assert!(matches!(ended, Err(StoreError::Unavailable(_))), "{ended:?}");
+    }
+    cuts.stands_still.store(false, Ordering::SeqCst);
+    for question in ask(&rows, 8) {
+        question.await.unwrap().unwrap();
+    }
+}
+
 /// So many questions for a visit each, asked at the same time.
 fn ask(rows: &Arc<PostgresRows>, count: u128) -> Vec<JoinHandle<Result<Selected, StoreError>>> {
     let table = views::tables().into_iter().find(|table| table.name == "visits").unwrap();

@@ -55,11 +55,7 @@ async fn through(schema: &Schema, cuts: &Arc<Cuts>) -> Schema {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_lost_without_a_word_holds_up_nobody_for_long() {
-    let (history, _) = history().await;
-    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
-    let through = through(&schema, &cuts).await;
-    let rows = Arc::new(PostgresRows::new(through.database()));
-    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    let (_schema, rows, cuts) = rows_over_a_way().await;
     for question in ask(&rows, 8) {
         question.await.unwrap().unwrap();
     }
@@ -71,11 +67,7 @@ async fn a_connection_that_is_lost_without_a_word_holds_up_nobody_for_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_while_a_question_is_not_answered_does_not_wait_for_it() {
-    let (history, _) = history().await;
-    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
-    let through = through(&schema, &cuts).await;
-    let rows = Arc::new(PostgresRows::new(through.database()));
-    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    let (_schema, rows, cuts) = rows_over_a_way().await;
     for question in ask(&rows, 1) {
         question.await.unwrap().unwrap();
     }
@@ -92,11 +84,7 @@ async fn who_comes_while_a_question_is_not_answered_does_not_wait_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stands_still_keeps_nobody_waiting_for_long() {
     const AT_MOST: Duration = Duration::from_secs(30);
-    let (history, _) = history().await;
-    let (schema, cuts) = (Schema::new(), Arc::new(Cuts::default()));
-    let through = through(&schema, &cuts).await;
-    let rows = Arc::new(PostgresRows::new(through.database()));
-    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    let (_schema, rows, cuts) = rows_over_a_way().await;
     cuts.stands_still.store(true, Ordering::SeqCst);
     for question in ask(&rows, 8) {
         let ended = tokio::time::timeout(AT_MOST, question).await.expect("an end").unwrap();
@@ -106,6 +94,16 @@ async fn a_server_that_stands_still_keeps_nobody_waiting_for_long() {
     for question in ask(&rows, 8) {
         question.await.unwrap().unwrap();
     }
+}
+
+/// Rows at the log's head that are read over a way that breaks; the schema goes with its value.
+async fn rows_over_a_way() -> (Schema, Arc<PostgresRows>, Arc<Cuts>) {
+    let (history, _) = history().await;
+    let cuts = Arc::new(Cuts::default());
+    let through = through(&Schema::new(), &cuts).await;
+    engine(&history, PostgresRows::new(through.database())).await.catch_up(|_| {}).await.unwrap();
+    let rows = Arc::new(PostgresRows::new(through.database()));
+    (through, rows, cuts)
 }
 
 /// So many questions for a visit each, asked at the same time.

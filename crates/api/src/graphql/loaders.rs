@@ -8,11 +8,12 @@ use std::sync::Arc;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Result};
 use octocity_domain::{FacilityId, ReservationId, Timestamp, VisitId};
+use octocity_log::Position;
 use octocity_projections::facilities::FacilityRow;
 use octocity_projections::parking::{VisitRow, queries};
 use octocity_projections::reservations::ReservationRow;
 use octocity_projections::sessions::SessionRow;
-use octocity_projections::{Query, ReadModels, Row, StoreError};
+use octocity_projections::{Field, Query, ReadModels, Row, StoreError};
 
 use super::Api;
 use super::facilities::FacilityObject;
@@ -72,12 +73,20 @@ impl Rows {
     ) -> Result<HashMap<Of<T, K>, T>, StoreError>
     where
         R: Row,
-        K: octocity_projections::Field + Clone + Eq + Hash,
+        K: Field + Clone + Eq + Hash,
     {
         let ids: Vec<K> = keys.iter().map(|key| key.id.clone()).collect();
         let found = Query::<R>::new().is_in(column, &ids).run(&*self.models().store).await?;
         Ok(found.rows.into_iter().map(|row| (Of::new(id(&row)), show(row))).collect())
     }
+}
+
+/// The row that a query itself names, if there is one, with its position. Not by the loader: what that merges of several requests
+/// are lists of any length, each a statement of its own to PostgreSQL, where the questions for one row share one.
+pub async fn find<R: Row>(api: &Api, column: &'static str, id: &impl Field) -> Result<(Option<R>, Position)> {
+    let found = Query::<R>::new().eq(column, id).first(1).run(&*api.models.store).await;
+    let mut found = found.map_err(|fault| failed(R::TABLE.name, &fault))?;
+    Ok((found.rows.pop(), found.position))
 }
 
 /// The object, or null where there is none.

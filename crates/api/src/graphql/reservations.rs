@@ -16,13 +16,13 @@ use octocity_projections::{Query, Row};
 use super::Api;
 use super::credentials::{CredentialInput, CredentialObject, credentials, shown};
 use super::facilities::FacilityObject;
-use super::loaders::{Of, load};
+use super::loaders::{self, Of, load};
 use super::parking::VisitObject;
 use super::position::{stands_still, wait};
 use super::relay::{Page, connection, page_cost};
 use super::scalars::{DateTime, UuidText, code_id, id, uuid_id};
 use super::submit::{Done, command_id, payload, submission};
-use crate::faults::{bad_input, failed, outlast, patience};
+use crate::faults::{bad_input, outlast, patience};
 
 /// Where a reservation is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -153,10 +153,7 @@ impl ReservationObject {
 }
 
 async fn find(api: &Api, reservation: ReservationId) -> Result<(Option<ReservationRow>, Position)> {
-    let query = Query::<ReservationRow>::new().eq("reservation", &reservation).first(1);
-    let mut found =
-        query.run(&*api.models.store).await.map_err(|fault| failed("reading a reservation", &fault))?;
-    Ok((found.rows.pop(), found.position))
+    loaders::find(api, "reservation", &reservation).await
 }
 
 #[derive(Default)]

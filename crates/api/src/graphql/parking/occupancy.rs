@@ -1,6 +1,6 @@
 //! Who is inside a facility and what is free.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,15 +323,13 @@ impl OccupancyObject {
     }
 
     /// The present state of these facilities as stored, in the order asked for; each once, unknown ones left out. Not by the
-    /// loader: what it merges of several requests are lists of any length, each a statement of its own to PostgreSQL, where those
-    /// of one facility share one.
+    /// loader, as with [`find`](super::super::loaders::find).
     pub async fn asked(
         api: &Arc<Api>,
         facilities: &[FacilityId],
         details: Details,
     ) -> Result<Vec<Arc<Self>>> {
-        let each: Vec<_> = facilities.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let found = Self::of_many(api, &each, details, Reads::Stored).await;
+        let found = Self::of_many(api, facilities, details, Reads::Stored).await;
         let found = found.map_err(|fault| failed("reading occupancies", &fault))?;
         let mut found: HashMap<_, _> =
             found.into_iter().map(|found| (found.key(), Arc::new(found))).collect();

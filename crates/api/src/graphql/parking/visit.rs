@@ -11,7 +11,7 @@ use octocity_projections::{Filter, Query, Row};
 use super::super::Api;
 use super::super::credentials::{CredentialObject, number, plate_key, shown};
 use super::super::facilities::FacilityObject;
-use super::super::loaders::{Of, load};
+use super::super::loaders::{self, Of, load};
 use super::super::position::stands_still;
 use super::super::relay::{Page, connection, heavy_cost};
 use super::super::reservations::ReservationObject;
@@ -309,10 +309,5 @@ pub async fn visits_page(
 
 /// A visit's row with its position.
 pub async fn find(api: &Api, visit: VisitId) -> Result<(Option<VisitRow>, Position)> {
-    let query = Query::<VisitRow>::new().eq("visit", &visit).first(1);
-    let mut found = query
-        .run(&*api.models.store)
-        .await
-        .map_err(|fault| crate::faults::failed(VisitRow::TABLE.name, &fault))?;
-    Ok((found.rows.pop(), found.position))
+    loaders::find(api, "visit", &visit).await
 }

@@ -10,13 +10,12 @@ use octocity_projections::payments::queries::to_review;
 use octocity_projections::{Query, Row};
 
 use super::super::Api;
-use super::super::loaders::{Of, load};
+use super::super::loaders::{Of, find, load};
 use super::super::parking::VisitObject;
 use super::super::position::{stands_still, wait};
 use super::super::relay::{Page, connection, page_cost};
 use super::super::reservations::ReservationObject;
 use super::super::scalars::{DateTime, Money, id, uuid_id};
-use crate::faults::failed;
 
 /// Where a payment is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -166,10 +165,8 @@ impl PaymentsQuery {
     ) -> Result<Option<PaymentObject>> {
         let payment: PaymentId = uuid_id("id", &id)?;
         wait(context, after.as_deref(), &[PaymentRow::TABLE]).await?;
-        let query = Query::<PaymentRow>::new().eq("payment", &payment).first(1);
-        let found = query.run(&*Api::of(context).models.store).await;
-        let mut found = found.map_err(|fault| failed("reading a payment", &fault))?;
-        Ok(found.rows.pop().map(PaymentObject::from))
+        let (row, _) = find::<PaymentRow>(Api::of(context), "payment", &payment).await?;
+        Ok(row.map(PaymentObject::from))
     }
 
     /// A facility's payments, the latest first.

@@ -12,10 +12,10 @@ use octocity_projections::{Query, Row};
 
 pub use mutation::SessionsMutation;
 
-use crate::faults::{command_error, failed};
+use crate::faults::command_error;
 use crate::graphql::Api;
 use crate::graphql::facilities::TariffObject;
-use crate::graphql::loaders::{Of, load};
+use crate::graphql::loaders::{Of, find, load};
 use crate::graphql::parking::VisitObject;
 use crate::graphql::position::{stands_still, wait};
 use crate::graphql::relay::{Page, connection, heavy_cost, page_cost};
@@ -240,14 +240,8 @@ impl SessionsQuery {
     ) -> Result<Option<SessionObject>> {
         let visit: VisitId = uuid_id("id", &id)?;
         wait(context, after.as_deref(), &[SessionRow::TABLE]).await?;
-        // Not by the loader, as with occupancies.
-        let found = Query::<SessionRow>::new()
-            .eq("visit", &visit)
-            .first(1)
-            .run(&*Api::of(context).models.store)
-            .await;
-        let found = found.map_err(|fault| failed(SessionRow::TABLE.name, &fault))?;
-        Ok(found.rows.into_iter().next().map(Into::into))
+        let (row, _) = find::<SessionRow>(Api::of(context), "visit", &visit).await?;
+        Ok(row.map(SessionObject::from))
     }
 
     /// A facility's sessions, the latest entry first.
